@@ -1,0 +1,1 @@
+"""The engine: copies, proves, delivers and frees. Never imports Home Assistant."""

@@ -1,0 +1,110 @@
+"""What the engine is told when it starts. Built by Home Assistant's side from a config entry."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .model import Content
+
+
+@dataclass(frozen=True, slots=True)
+class ICloudSourceConfig:
+    """An iCloud Photos library."""
+
+    apple_id: str
+    password: str
+    china: bool = False
+    libraries: tuple[str, ...] = ("PrimarySync",)
+    kind: Literal["icloud"] = "icloud"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSourceConfig:
+    """A folder that media is copied from."""
+
+    path: Path
+    kind: Literal["folder"] = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTargetConfig:
+    """A folder on mounted storage."""
+
+    target_id: str
+    name: str
+    path: Path
+    content: Content = Content.ORIGINALS
+    off_machine: bool = False
+    """True when the user says that the folder lies on another machine (a network mount)."""
+    reserve_bytes: int = 1 << 30
+    kind: Literal["folder"] = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class SftpTargetConfig:
+    """A folder on an SSH server."""
+
+    target_id: str
+    name: str
+    host: str
+    username: str
+    path: str
+    host_key: str
+    """The pinned server key in OpenSSH's one-line format, without comment."""
+    port: int = 22
+    password: str | None = None
+    private_key: str | None = None
+    passphrase: str | None = None
+    content: Content = Content.ORIGINALS
+    parallel: int = 8
+    reserve_bytes: int = 1 << 30
+    kind: Literal["sftp"] = "sftp"
+
+
+type SourceConfig = ICloudSourceConfig | FolderSourceConfig
+type TargetConfig = FolderTargetConfig | SftpTargetConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyConfig:
+    """The user's rules for freeing iCloud space."""
+
+    required_copies: int = 2
+    """Verified copies of the original bytes, the archive counts as one; never less than 1."""
+    require_off_machine: bool = True
+    max_proof_age_days: int = 7
+    """A copy proven longer ago than this must be proven again before it counts for freeing."""
+    min_age_days: int = 30
+    """Age of the youngest of captured, added and modified."""
+    protect_favorites: bool = True
+    protect_hidden: bool = True
+    max_assets_per_plan: int = 500
+    canary: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CompressConfig:
+    """What to make smaller."""
+
+    photos: bool = True
+    videos: bool = True
+    min_saving: float = 0.10
+    """Share of the size that must be saved, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Everything one engine (one config entry) needs."""
+
+    private_dir: Path
+    """For the session and the catalog; 0700, not for media."""
+    archive: Path
+    source: SourceConfig
+    targets: tuple[TargetConfig, ...] = ()
+    safety: SafetyConfig = field(default_factory=SafetyConfig)
+    compress: CompressConfig = field(default_factory=CompressConfig)
+    downloads: int = 8
+    """Downloads at the same time."""
+    reverify_days: int = 90
+    """Every copy is proven again at least this often."""
+    archive_reserve_bytes: int = 1 << 30

@@ -1,0 +1,346 @@
+"""The error taxonomy: six classes that say what to do next, and one named error per cause.
+
+Every concrete error has a ``key``. It is the translation key under ``exceptions`` in
+``translations/en.json``, the reason stored in the catalog and the word used in journal entries.
+``placeholders`` fill the translated text; they are the only personal thing an error carries and are
+never written to entity states.
+"""
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """Base of everything the engine raises on purpose."""
+
+    key: ClassVar[str] = "unknown"
+
+    def __init__(self, detail: str = "", /, **placeholders: str) -> None:
+        """Keep ``detail`` for the log (English, free form) and ``placeholders`` for the translation."""
+        super().__init__(detail or self.key)
+        self.detail = detail
+        self.placeholders = placeholders
+
+
+class TransientError(PipelineError):
+    """May work when tried again later without anybody doing anything."""
+
+    key = "transient"
+
+
+class ThrottledError(TransientError):
+    """The other side asked us to slow down."""
+
+    key = "throttled"
+
+    def __init__(
+        self, detail: str = "", /, *, retry_after: float = 60.0, **placeholders: str
+    ) -> None:
+        """``retry_after`` is in seconds, as the other side said it or our own guess."""
+        super().__init__(detail, **{"seconds": str(round(retry_after)), **placeholders})
+        self.retry_after = retry_after
+
+
+class NeedsUserError(PipelineError):
+    """Nothing helps until a person does something (code, password, consent)."""
+
+    key = "needs_user"
+
+
+class TargetUnavailableError(PipelineError):
+    """A target or the archive can't be used now; the others go on."""
+
+    key = "target_unavailable"
+
+
+class CorruptError(PipelineError):
+    """Bytes are not what they should be."""
+
+    key = "corrupt"
+
+
+class PermanentError(PipelineError):
+    """Trying again changes nothing; the asset or request is refused."""
+
+    key = "permanent"
+
+
+# --- the source -----------------------------------------------------------------------------------
+
+
+class SourceUnreachable(TransientError):
+    """The network or Apple's servers do not answer."""
+
+    key = "source_unreachable"
+
+
+class InvalidCredentials(NeedsUserError):
+    """Apple ID or password is wrong."""
+
+    key = "invalid_credentials"
+
+
+class CodeRequired(NeedsUserError):
+    """Apple wants a two-factor code."""
+
+    key = "code_required"
+
+
+class InvalidCode(NeedsUserError):
+    """The two-factor code was wrong or too old."""
+
+    key = "invalid_code"
+
+
+class AccountLocked(NeedsUserError):
+    """Apple locked the account."""
+
+    key = "account_locked"
+
+
+class TermsRequired(NeedsUserError):
+    """Apple wants its terms accepted."""
+
+    key = "terms_required"
+
+
+class ConsentRequired(NeedsUserError):
+    """Advanced Data Protection: a device must approve web access."""
+
+    key = "consent_required"
+
+
+class SourceAccessDenied(NeedsUserError):
+    """Apple refuses access to photos (web access off, or data protection on)."""
+
+    key = "access_denied"
+
+
+class UrlExpired(TransientError):
+    """A download address is too old; look the record up again."""
+
+    key = "url_expired"
+
+
+class SourceBadAnswer(TransientError):
+    """The source answered something that can't be read."""
+
+    key = "source_bad_answer"
+
+
+class CursorRejected(TransientError):
+    """The change feed no longer knows our token; walk everything again."""
+
+    key = "cursor_rejected"
+
+
+class SourceFolderMissing(NeedsUserError):
+    """The folder to read from is not there."""
+
+    key = "source_folder_missing"
+
+
+class NotSupportedBySource(PermanentError):
+    """This source can't do that (a folder can't free iCloud space)."""
+
+    key = "not_supported_by_source"
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+class LengthMismatch(CorruptError):
+    """Fewer or more bytes than announced."""
+
+    key = "length_mismatch"
+
+
+class ChecksumMismatch(CorruptError):
+    """The checksum differs from the announced one."""
+
+    key = "checksum_mismatch"
+
+
+class BrokenContainer(CorruptError):
+    """The file ends before its container says so, or is no container at all."""
+
+    key = "broken_container"
+
+
+class ErrorBody(CorruptError):
+    """A JSON or HTML error text arrived where a photo should be."""
+
+    key = "error_body"
+
+
+class SourceFileChanged(CorruptError):
+    """A file in the archive no longer has the bytes that were proven."""
+
+    key = "source_file_changed"
+
+
+class FileVanished(TransientError):
+    """A file that the catalog knows is not there."""
+
+    key = "file_vanished"
+
+
+class MediaUnreadable(PermanentError):
+    """A photo or video can't be decoded, so no smaller version is made."""
+
+    key = "media_unreadable"
+
+
+class MediaWorkerCrashed(PermanentError):
+    """The child process that worked on a file crashed."""
+
+    key = "media_worker_crashed"
+
+
+class MediaWorkerTimeout(PermanentError):
+    """The child process took longer than allowed and was stopped."""
+
+    key = "media_worker_timeout"
+
+
+class MediaWorkerMemory(PermanentError):
+    """The file needs more memory than allowed."""
+
+    key = "media_worker_memory"
+
+
+# --- archive and targets --------------------------------------------------------------------------
+
+
+class MarkerMissing(TargetUnavailableError):
+    """The marker file is gone: most likely the mount is."""
+
+    key = "marker_missing"
+
+
+class MarkerForeign(TargetUnavailableError):
+    """The marker file carries another id."""
+
+    key = "marker_foreign"
+
+
+class DeviceChanged(TargetUnavailableError):
+    """The folder lies on another device than before: a mount vanished or was replaced."""
+
+    key = "device_changed"
+
+
+class TargetFull(TargetUnavailableError):
+    """No space left there."""
+
+    key = "target_full"
+
+
+class TargetReadOnly(TargetUnavailableError):
+    """The place can't be written to."""
+
+    key = "target_read_only"
+
+
+class TargetUnreachable(TargetUnavailableError):
+    """No connection, or it broke."""
+
+    key = "target_unreachable"
+
+
+class TargetAuthFailed(TargetUnavailableError):
+    """User, password or key was refused."""
+
+    key = "target_auth_failed"
+
+
+class HostKeyChanged(TargetUnavailableError):
+    """The server shows another host key than the stored one."""
+
+    key = "host_key_changed"
+
+
+class NoSftpService(TargetUnavailableError):
+    """SSH works but offers no SFTP."""
+
+    key = "no_sftp_service"
+
+
+class TargetPathMissing(TargetUnavailableError):
+    """The folder to write to does not exist and can't be made."""
+
+    key = "target_path_missing"
+
+
+class InvalidKey(NeedsUserError):
+    """The private key can't be read or needs a passphrase."""
+
+    key = "invalid_key"
+
+
+class CopyMismatch(CorruptError):
+    """What the target holds is not what was sent."""
+
+    key = "copy_mismatch"
+
+
+class CopyMissing(CorruptError):
+    """The target no longer holds the file."""
+
+    key = "copy_missing"
+
+
+class NameRefused(PermanentError):
+    """The target refuses the file's name or size."""
+
+    key = "name_refused"
+
+
+# --- runs and plans -------------------------------------------------------------------------------
+
+
+class RunActive(PermanentError):
+    """A run is already going on."""
+
+    key = "run_active"
+
+
+class NoActiveRun(PermanentError):
+    """There is no run to pause, resume or cancel."""
+
+    key = "no_active_run"
+
+
+class PlanNotFound(PermanentError):
+    """No plan with that id."""
+
+    key = "plan_not_found"
+
+
+class PlanWrongState(PermanentError):
+    """The plan is not in the state that this needs."""
+
+    key = "plan_wrong_state"
+
+
+class PlanOutdated(PermanentError):
+    """The catalog changed since the plan was made."""
+
+    key = "plan_outdated"
+
+
+class CleanupStopped(PermanentError):
+    """An unexpected answer stopped the cleanup."""
+
+    key = "cleanup_stopped"
+
+
+class CatalogUnusable(PermanentError):
+    """The catalog file can't be opened or is damaged."""
+
+    key = "catalog_unusable"
+
+
+class EngineStopped(TransientError):
+    """The engine is shutting down."""
+
+    key = "engine_stopped"

@@ -1,0 +1,97 @@
+"""The marker file: proof that a folder really is our archive or target, and not an empty mount point."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from .errors import DeviceChanged, MarkerForeign, MarkerMissing
+
+MARKER_NAME: Final = ".media_pipeline.json"
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FolderIdentity:
+    """What is remembered about a folder."""
+
+    marker_id: str
+    device_id: str
+
+
+def new_marker_id() -> str:
+    """A fresh id for a folder that never carried a marker."""
+    return uuid4().hex
+
+
+def marker_text(marker_id: str) -> str:
+    """What is written into a marker file."""
+    return (
+        json.dumps(
+            {
+                "format": _FORMAT,
+                "id": marker_id,
+                "about": "Media Pipeline keeps photos here and writes only while this file exists.",
+            },
+            indent=1,
+        )
+        + "\n"
+    )
+
+
+def parse_marker(text: str | bytes) -> str | None:
+    """The id in a marker file's text, or None when it is not one of ours."""
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    value = data.get("id") if isinstance(data, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def device_of(folder: Path) -> str:
+    """The device a folder lies on, as text (``st_dev`` and file system id). Blocking."""
+    return f"{folder.stat().st_dev}"
+
+
+def read_marker(folder: Path) -> str | None:
+    """The id in a folder's marker, None without a readable marker. Blocking."""
+    try:
+        return parse_marker((folder / MARKER_NAME).read_text())
+    except FileNotFoundError, NotADirectoryError:
+        return None
+
+
+def write_marker(folder: Path, marker_id: str) -> None:
+    """Write a marker atomically and flush it to disk. Blocking; raises OSError."""
+    temp = folder / f"{MARKER_NAME}.new"
+    with temp.open("w") as file:
+        file.write(marker_text(marker_id))
+        file.flush()
+        os.fsync(file.fileno())
+    temp.replace(folder / MARKER_NAME)
+
+
+def claim_folder(folder: Path) -> FolderIdentity:
+    """Take a folder into use: adopt its marker, or write the first one. Blocking; raises OSError."""
+    marker_id = read_marker(folder)
+    if marker_id is None:
+        marker_id = new_marker_id()
+        write_marker(folder, marker_id)
+    return FolderIdentity(marker_id, device_of(folder))
+
+
+def check_folder(folder: Path, known: FolderIdentity) -> None:
+    """Refuse a folder that is not the one remembered. Blocking.
+
+    Raises MarkerMissing, MarkerForeign or DeviceChanged.
+    """
+    marker_id = read_marker(folder)
+    if marker_id is None:
+        raise MarkerMissing(f"no marker in {folder}", path=str(folder))
+    if marker_id != known.marker_id:
+        raise MarkerForeign(f"foreign marker in {folder}", path=str(folder))
+    if device_of(folder) != known.device_id:
+        raise DeviceChanged(f"{folder} lies on another device", path=str(folder))

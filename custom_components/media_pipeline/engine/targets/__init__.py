@@ -1,0 +1,1 @@
+"""Places that copies are delivered to."""

@@ -1,0 +1,115 @@
+"""What a target is to the engine: deliver without overwriting, then prove.
+
+A target holds no queue and no memory of what it sent; the catalog does. All paths are relative,
+with ``/`` between parts, portable (see ``engine.names``) and below the target's root.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..model import ProofMethod
+
+
+@dataclass(frozen=True, slots=True)
+class TargetIdentity:
+    """What is remembered about a target between runs, to notice when it is not the same any more."""
+
+    marker_id: str | None = None
+    """Id in the target's marker file; None before the first connection."""
+    device_id: str | None = None
+    """Device of the folder (folder targets) as text; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetInfo:
+    """What opening a target told."""
+
+    identity: TargetIdentity
+    free_bytes: int | None
+    """None when the target can't say."""
+    domain: str
+    """Failure domain: two targets with the same text die together (host key, file system id)."""
+    off_machine: bool
+    """True when the bytes do not lie on the machine that Home Assistant runs on."""
+    remote_hash: bool
+    """True when the other side can hash files itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A file that was published at the target. Not a proof: ``Target.prove`` makes that."""
+
+    path: str
+    """Where it lies; differs from the asked path when foreign data was in the way."""
+    size: int
+    already_there: bool = False
+    """True when the target already held these very bytes (proven by hash)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRequest:
+    """A file whose bytes are to be proven."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the target really holds at a path."""
+
+    path: str
+    sha256: str | None
+    """Lower-case hex; None when there is no such file."""
+    size: int | None
+    method: ProofMethod
+
+
+class Target(Protocol):
+    """One place for copies. Every method may raise a ``TargetUnavailableError``."""
+
+    kind: str
+
+    async def open(self) -> TargetInfo:
+        """Connect, check who is there against the remembered identity, clean up old part files.
+
+        On the first connection (no remembered marker) the marker is written. Raises MarkerMissing,
+        MarkerForeign, DeviceChanged, HostKeyChanged, TargetAuthFailed, TargetUnreachable,
+        NoSftpService, TargetPathMissing, TargetReadOnly.
+        """
+        ...
+
+    async def deliver(
+        self,
+        source: Path,
+        path: str,
+        *,
+        size: int,
+        sha256: str,
+        mtime: float,
+        replace: bool = False,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Delivery:
+        """Copy ``source`` to a hidden part file, flush it, publish it at ``path`` by rename.
+
+        The source is hashed while it is read: SourceFileChanged when it no longer has ``sha256``.
+        Never overwrites: when ``path`` holds other bytes, ``<stem>~<8 hex of sha256><suffix>`` is
+        used instead, unless ``replace`` says that the file there is an older version of our own.
+        ``on_bytes`` gets the count of each piece sent. Raises TargetFull (part file removed),
+        NameRefused, TargetUnreachable and those of ``open``.
+        """
+        ...
+
+    async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
+        """Hash the files at the target, or read them back; one proof per request, same order."""
+        ...
+
+    async def delete(self, path: str) -> None:
+        """Remove one file of ours; no error when it is not there."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and threads; safe to call twice."""
+        ...
