@@ -99,6 +99,9 @@ class EngineConfig:
     private_dir: Path
     """For the session and the catalog; 0700, not for media."""
     archive: Path
+    archive_id: str | None
+    """Id in the archive's marker; None until the archive was first taken into use."""
+    archive_device: str | None
     source: SourceConfig
     targets: tuple[TargetConfig, ...] = ()
     safety: SafetyConfig = field(default_factory=SafetyConfig)
@@ -108,3 +111,5 @@ class EngineConfig:
     reverify_days: int = 90
     """Every copy is proven again at least this often."""
     archive_reserve_bytes: int = 1 << 30
+    archive_off_machine: bool = False
+    """True when the user says that the archive lies on another machine (a network mount)."""

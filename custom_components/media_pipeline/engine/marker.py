@@ -52,8 +52,13 @@ def parse_marker(text: str | bytes) -> str | None:
 
 
 def device_of(folder: Path) -> str:
-    """The device a folder lies on, as text (``st_dev`` and file system id). Blocking."""
-    return f"{folder.stat().st_dev}"
+    """The file system a folder lies on, as text. Blocking.
+
+    The file system's own id survives a reboot (ext4, btrfs, NFS derive it from a UUID or the
+    server), the device number need not; it serves where there is no id.
+    """
+    fsid = os.statvfs(folder).f_fsid
+    return f"fsid:{fsid:x}" if fsid else f"dev:{folder.stat().st_dev:x}"
 
 
 def read_marker(folder: Path) -> str | None:

@@ -338,3 +338,37 @@ class Snapshot:
     """Keys of the errors that hold something up now."""
     usage: Usage | None = None
     archive_free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """Something that happened, for the event entity: no names, no paths."""
+
+    type: str
+    """One of EVENT_TYPES."""
+    data: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+EVENT_TYPES = (
+    "run_started",
+    "run_completed",
+    "run_completed_with_problems",
+    "run_failed",
+    "run_cancelled",
+    "code_required",
+    "plan_ready",
+    "plan_approved",
+    "cleanup_done",
+    "cleanup_stopped",
+    "cleanup_undone",
+    "copy_lost",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """A library that an account can see."""
+
+    key: str
+    """Zone name, e.g. ``PrimarySync``."""
+    shared: bool

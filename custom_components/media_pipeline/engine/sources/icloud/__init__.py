@@ -1,0 +1,1 @@
+"""An iCloud Photos library as a source."""
