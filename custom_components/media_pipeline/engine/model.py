@@ -201,7 +201,11 @@ class ChangePage:
     cursor: dict[str, str] = field(default_factory=dict)
     """Cursor values to store with this page; an empty text removes a value."""
     malformed: tuple[tuple[str, str], ...] = ()
-    """(record name, reason) of records that could not be read; each costs one asset, never a page."""
+    """(record name, reason) of records that could not be read; each costs one asset, no page."""
+    masters_alone: tuple[str, ...] = ()
+    """Master keys that changed without their assets; the caller looks up the assets it knows."""
+    started_walk: bool = False
+    """True on the first page of a full walk."""
     complete_walk: bool = False
     """True on the last page of a full walk: assets not seen during it are gone."""
 

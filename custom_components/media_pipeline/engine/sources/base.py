@@ -1,0 +1,79 @@
+"""What a source is to the engine: pages of assets, bytes, and (iCloud) freeing and restoring."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..model import AssetRecord, ChangePage, FreeResult, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An open stream of one resource's bytes."""
+
+    offset: int
+    """Where the stream starts; 0 although more was asked when the other side ignored the range."""
+    total: int | None
+    """Full length of the resource as the other side says it; None when it doesn't."""
+    pieces: AsyncIterator[bytes]
+    """The bytes; raises SourceUnreachable when the connection breaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeRequest:
+    """One asset to delete from or restore to the source."""
+
+    key: str
+    asset_tag: str
+    """The change tag that was looked at; the source refuses (conflict) when it moved on."""
+
+
+class Source(Protocol):
+    """Where media comes from."""
+
+    kind: str
+    can_free: bool
+
+    async def open(self) -> None:
+        """Get ready (sign in). Raises NeedsUserError kinds, SourceUnreachable, ThrottledError."""
+        ...
+
+    def walk(self, cursor: Mapping[str, str]) -> AsyncIterator[ChangePage]:
+        """What changed since ``cursor``; everything when it is empty or no longer accepted.
+
+        The caller stores each page's assets and cursor values in one transaction, so an interrupted
+        walk goes on where it stopped.
+        """
+        ...
+
+    async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
+        """Fresh records (with fresh download addresses); None for assets that are gone."""
+        ...
+
+    def fetch(self, url: str, offset: int = 0) -> AbstractAsyncContextManager[Download]:
+        """Open the bytes behind ``ResourceRecord.url``.
+
+        Raises UrlExpired, SourceUnreachable, ThrottledError, FileVanished.
+        """
+        ...
+
+    async def free(self, requests: Sequence[FreeRequest]) -> list[FreeResult]:
+        """Delete assets (to Recently Deleted); one result per request, read record by record."""
+        ...
+
+    async def restore(self, keys: Sequence[str]) -> list[FreeResult]:
+        """Bring deleted assets back; one result per key."""
+        ...
+
+    async def count(self) -> int | None:
+        """How many assets the source says it has; None when it can't say."""
+        ...
+
+    async def usage(self) -> Usage | None:
+        """Storage used and total; None when unknown."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; safe to call twice."""
+        ...
