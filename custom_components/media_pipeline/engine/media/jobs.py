@@ -1,0 +1,119 @@
+"""What goes into the media pool and what comes out of it: plain frozen data."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+MediaKind = Literal["photo", "video"]
+
+
+class Reason(StrEnum):
+    """Why a smaller copy was kept (``compressed``) or the file was left alone (all others)."""
+
+    COMPRESSED = "compressed"
+    ALREADY_COMPRESSED = "already_compressed"  # carries our own mark
+    NOT_SMALLER = "not_smaller"  # the result saves less than asked for
+    VERIFY_FAILED = "verify_failed"  # the result is not the same picture or film
+    TOO_MANY_PIXELS = "too_many_pixels"
+    UNSUPPORTED = "unsupported"  # a kind of file that has no rule, or pixels that would lose
+
+    # photos
+    EFFICIENT_FORMAT = "efficient_format"  # HEIC, AVIF, WebP, GIF: nothing to gain, much to lose
+    RAW = "raw"  # RAW, DNG, TIFF
+    PNG = "png"
+    JPEG_EXTRAS = "jpeg_extras"  # gain map, second picture, motion photo, content credentials
+    EXIF_TOO_LARGE = "exif_too_large"
+    HIGH_BIT_DEPTH = "high_bit_depth"
+    CMYK = "cmyk"
+
+    # videos
+    LIVE_VIDEO = "live_video"  # the moving half of a Live Photo
+    LOW_BITRATE = "low_bitrate"
+    ALREADY_HEVC_LOW = "already_hevc_low"  # HEVC or AV1 with few bits already
+    HDR = "hdr"
+    EXTRA_TRACKS = "extra_tracks"  # depth or second-eye tracks that would be lost
+    INTERLACED = "interlaced"
+    NO_MEMORY = "no_memory"
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoPreset:
+    """How photos are made smaller: JPEG quality (1-95) and the largest picture in pixels."""
+
+    quality: int = 85
+    max_pixels: int = 120_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPreset:
+    """How videos are made smaller.
+
+    ``floor_mbps`` is in Mbit/s for 1920x1080 at 30 pictures a second and is scaled by pixels and
+    rate; what lies below it is left alone. ``max_pixels`` is per picture.
+    """
+
+    crf: int = 26
+    speed: str = "fast"
+    floor_mbps: float = 6.0
+    audio_kbps: int = 160
+    max_pixels: int = 4096 * 2304
+
+
+@dataclass(frozen=True, slots=True)
+class CompressJob:
+    """Make a smaller copy of ``source`` at ``destination`` (another path, its folder exists).
+
+    ``role`` is the resource's role in its asset; ``live_video`` is never touched. ``min_saving`` is
+    the part of the size that has to go for the copy to be kept (0.10 is a tenth).
+    """
+
+    source: Path
+    destination: Path
+    kind: MediaKind
+    role: str = "original"
+    min_saving: float = 0.10
+    preset: PhotoPreset | VideoPreset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompressResult:
+    """What became of a job; sizes in bytes, ``peak_rss`` in bytes, ``cpu_seconds`` of the child.
+
+    ``path`` is where the copy lies and ``suffix`` its ending with the dot; when nothing was kept
+    ``path`` is None, ``size`` is the source's size and ``suffix`` the source's ending.
+    """
+
+    kept: bool
+    reason: str
+    size: int
+    source_size: int
+    suffix: str
+    cpu_seconds: float
+    peak_rss: int
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What a file says about itself.
+
+    ``width`` and ``height`` are as displayed (after turning), ``orientation`` is EXIF's 1-8 for
+    photos and clockwise degrees for videos, ``duration`` is in seconds (0 for photos), ``captured``
+    is ISO 8601 (without zone when the file has none), GPS is in degrees.
+    """
+
+    kind: MediaKind
+    container: str
+    codec: str
+    width: int
+    height: int
+    orientation: int = 1
+    duration: float = 0.0
+    captured: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    content_id: str | None = None
+    make: str | None = None
+    model: str | None = None
+    frame_rate: float | None = None

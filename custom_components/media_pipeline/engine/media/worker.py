@@ -1,0 +1,162 @@
+"""The child process: one job, one file, then gone. A crash in here costs that file, nothing else.
+
+Started by ``pool`` with the job as one line of JSON on standard input, which stays open: when it
+closes, Home Assistant is gone and so is the child. Answers with lines of JSON on standard output,
+``{"progress": ...}`` while it gets on and one result at the end. Imports only the standard library
+and the media libraries, never Home Assistant. Leaves by ``os._exit``: interpreter shutdown can
+dead-lock on FFmpeg's decoder threads.
+"""
+
+import contextlib
+import errno
+import faulthandler
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import MediaUnreadable, PipelineError
+from .jobs import PhotoPreset, VideoPreset
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_LONGEST_JOB = 1 << 20
+
+
+def main() -> None:
+    """Do the job that comes on standard input and end the process; never returns."""
+    out = os.dup(1)
+    os.dup2(2, 1)  # whatever a C library prints is no answer
+    faulthandler.enable()
+    job = _read_job()
+    _limit(job["limits"])
+    partial = Path(job["partial"]) if job.get("partial") else None
+    threading.Thread(target=_end_with_parent, args=(partial,), daemon=True).start()
+    answer: dict[str, Any]
+    try:
+        answer = {"ok": True, "result": _run(job, _Progress(out))}
+    except PipelineError as err:
+        answer = {"ok": False, "error": err.key, "detail": err.detail}
+    except MemoryError as err:
+        answer = {"ok": False, "error": "media_worker_memory", "detail": f"out of memory: {err}"}
+    except OSError as err:
+        answer = {"ok": False, "error": _os_error_key(err, job), "detail": repr(err)}
+    if partial and not (answer["ok"] and answer["result"].get("kept")):
+        partial.unlink(missing_ok=True)
+    _answer(out, answer | {"cpu_seconds": time.process_time(), "peak_rss": _peak_rss()})
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+    source = Path(job["source"])
+    if job["job"] == "probe":
+        from .probe import probe_file
+
+        return probe_file(source)
+    partial, saving = Path(job["partial"]), float(job["min_saving"])
+    if job["job"] == "photo":
+        from .photo import compress_photo
+
+        outcome = compress_photo(source, partial, PhotoPreset(**job["preset"]), saving)
+    else:
+        from .video import compress_video
+
+        preset = VideoPreset(**job["preset"])
+        outcome = compress_video(
+            source, partial, preset, saving, container=job["format"], progress=progress
+        )
+    return {
+        "kept": outcome.kept,
+        "reason": outcome.reason,
+        "size": outcome.size,
+        "note": outcome.note,
+    }
+
+
+class _Progress:
+    """Tells the parent at most once a second that the job gets on."""
+
+    def __init__(self, out: int) -> None:
+        self._out = out
+        self._next = 0.0
+
+    def __call__(self, done: float) -> None:
+        if (now := time.monotonic()) >= self._next:
+            self._next = now + 1.0
+            _answer(self._out, {"progress": round(done, 4)})
+
+
+def _answer(out: int, answer: dict[str, Any]) -> None:
+    line = json.dumps(answer).encode() + b"\n"
+    while line:
+        line = line[os.write(out, line) :]
+
+
+def _read_job() -> dict[str, Any]:
+    raw = b""
+    while not raw.endswith(b"\n") and len(raw) < _LONGEST_JOB:
+        if not (part := os.read(0, 1 << 16)):
+            os._exit(3)
+        raw += part
+    job: dict[str, Any] = json.loads(raw)
+    return job
+
+
+def _limit(limits: dict[str, int]) -> None:
+    """Take limits and the lowest priority; the kernel shall kill this process before any other."""
+    for what, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, limits["files"]),
+        (resource.RLIMIT_CPU, limits["cpu"]),
+        (resource.RLIMIT_FSIZE, limits["file_size"]),
+        (resource.RLIMIT_AS, limits["memory"]),
+    ):
+        _, hard = resource.getrlimit(what)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
+        resource.setrlimit(what, (value, value))
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
+
+
+def _end_with_parent(partial: Path | None) -> None:
+    """Wait until standard input closes, then end at once and leave nothing behind."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    if partial:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    os._exit(3)
+
+
+def _os_error_key(err: OSError, job: dict[str, Any]) -> str:
+    if err.errno in _FULL:
+        return "target_full"
+    if err.errno == errno.ENOMEM:
+        return "media_worker_memory"
+    if err.errno == errno.ENOENT and not Path(job["source"]).exists():
+        return "file_vanished"
+    return MediaUnreadable.key
+
+
+def _peak_rss() -> int:
+    """Return this process's largest resident size in bytes.
+
+    Not ``ru_maxrss``: that starts with the size of the process that forked this one.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()
