@@ -5,6 +5,7 @@ maker notes, thumbnails, long XMP and IPTC survive, which no image library manag
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
@@ -74,9 +75,10 @@ def _compress(source: Path, destination: Path, preset: PhotoPreset, min_saving: 
             if image.mode not in {"RGB", "L"}:
                 raise LeftAlone(Reason.UNSUPPORTED, f"mode {image.mode}")
             written = _encode(image, preset, kept)
-            if len(written) > largest_kept(source_size, min_saving):
-                raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")
-            _verify(image, written, kept)
+            before = _Glance.of(image)
+    if len(written) > largest_kept(source_size, min_saving):
+        raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")
+    _verify(before, written, kept)
     destination.write_bytes(written)
     return Outcome(Reason.COMPRESSED, len(written))
 
@@ -132,8 +134,8 @@ def _open(file: io.IOBase) -> Image.Image:
 def _encode(image: Image.Image, preset: PhotoPreset, metadata: list[bytes]) -> bytes:
     """Return the picture as a new JPEG with these metadata segments and our mark."""
     buffer = io.BytesIO()
-    plain = Image.frombuffer(image.mode, image.size, image.tobytes(), "raw", image.mode, 0, 1)
-    plain.save(
+    image.info.pop("comment", None)  # all other metadata is only written when asked for
+    image.save(
         buffer, "JPEG", quality=preset.quality, progressive=True, optimize=True, subsampling="4:2:0"
     )
     raw = buffer.getvalue()
@@ -145,7 +147,21 @@ def _encode(image: Image.Image, preset: PhotoPreset, metadata: list[bytes]) -> b
     return b"".join((b"\xff\xd8", head, *metadata, mark, raw[body:]))
 
 
-def _verify(image: Image.Image, written: bytes, metadata: list[bytes]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """A picture in short: its size, mode, and a small grey version of it."""
+
+    size: tuple[int, int]
+    mode: str
+    small: Image.Image
+
+    @classmethod
+    def of(cls, image: Image.Image) -> _Glance:
+        small = image.resize((64, 64), Image.Resampling.BOX).convert("L")
+        return cls(image.size, image.mode, small)
+
+
+def _verify(before: _Glance, written: bytes, metadata: list[bytes]) -> None:
     """Raise LeftAlone when the new file isn't the same picture with the same metadata."""
     try:
         data = Data(io.BytesIO(written))
@@ -156,14 +172,13 @@ def _verify(image: Image.Image, written: bytes, metadata: list[bytes]) -> None:
             if _is_metadata(segment)
         ]
         with _open(io.BytesIO(written)) as result:
-            if result.size != image.size or result.mode != image.mode:
-                raise LeftAlone(Reason.VERIFY_FAILED, f"{result.mode} {result.size}")
-            small = [
-                one.convert("L").resize((64, 64), Image.Resampling.BOX) for one in (image, result)
-            ]
+            after = _Glance.of(result)
     except (BrokenContainer, MediaUnreadable) as err:
         raise LeftAlone(Reason.VERIFY_FAILED, str(err)) from err
+    if (after.size, after.mode) != (before.size, before.mode):
+        raise LeftAlone(Reason.VERIFY_FAILED, f"{after.mode} {after.size}")
     if metadata and copied[:-1] != metadata:
         raise LeftAlone(Reason.VERIFY_FAILED, "metadata differs")
-    if (mean := ImageStat.Stat(ImageChops.difference(*small)).mean[0]) > _SAME_ENOUGH:
+    difference = ImageChops.difference(before.small, after.small)
+    if (mean := ImageStat.Stat(difference).mean[0]) > _SAME_ENOUGH:
         raise LeftAlone(Reason.VERIFY_FAILED, f"the picture differs by {mean:.1f}")

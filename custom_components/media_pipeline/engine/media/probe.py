@@ -4,6 +4,7 @@ import contextlib
 import re
 import struct
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,7 @@ def _probe_video(path: Path, container: str) -> ProbeResult:
                 height=height,
                 orientation=turned,
                 duration=round((file.duration or 0) / av.time_base, 3),
-                captured=_text(
-                    meta.get("com.apple.quicktime.creationdate") or meta.get("creation_time")
-                ),
+                captured=_video_date(meta),
                 latitude=latitude,
                 longitude=longitude,
                 content_id=_text(meta.get("com.apple.quicktime.content.identifier")),
@@ -150,6 +149,17 @@ def _probe_video(path: Path, container: str) -> ProbeResult:
             )
     except av.FFmpegError as err:
         raise MediaUnreadable(f"the video can't be read: {err}") from err
+
+
+def _video_date(meta: dict[str, str]) -> str | None:
+    """When a video was taken; Apple's own key knows the zone, the container's only UTC."""
+    for key in ("com.apple.quicktime.creationdate", "creation_time"):
+        with contextlib.suppress(ValueError):
+            if text := meta.get(key):
+                moment = datetime.fromisoformat(text.strip("\0 "))
+                if moment.year > 1904:  # the container's zero
+                    return moment.isoformat()
+    return None
 
 
 def _video_place(meta: dict[str, str]) -> tuple[float | None, float | None]:

@@ -1,0 +1,133 @@
+"""One child process: feed it a job, read its answer, make sure that it is gone."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import MediaWorkerCrashed, MediaWorkerMemory, MediaWorkerTimeout
+
+_ENGINE = Path(__file__).resolve().parent.parent
+# The engine becomes a top-level package in the child. Its parent folder isn't put on the path: the
+# integration's modules there (select, calendar) would hide those of the standard library.
+_START = (
+    "import sys, types; engine = types.ModuleType('engine'); engine.__path__ = [sys.argv[1]]; "
+    "sys.modules['engine'] = engine; from engine.media.worker import main; main()"
+)
+_LONGEST_LINE = 1 << 20
+_STDERR_TAIL = 4096
+# Nothing else of Home Assistant's environment (tokens, preloaded allocators) reaches the child.
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+def default_command() -> tuple[str, ...]:
+    """Return the command that starts the real worker."""
+    return sys.executable, "-P", "-c", _START, str(_ENGINE)
+
+
+def child_environment() -> dict[str, str]:
+    """Return a small environment in which the child finds the same libraries as this process."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    # A glibc arena per thread reserves 64 MiB of address space each, which is limited.
+    return environment | {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+async def run_child(
+    command: tuple[str, ...], job: dict[str, Any], *, stall: float, total: float
+) -> dict[str, Any]:
+    """Run one job in a new process group and return the child's answer.
+
+    ``stall`` is how many seconds may pass without progress, ``total`` how many altogether. However
+    this ends, cancellation included, no process of the group is left. Raises MediaWorkerTimeout,
+    MediaWorkerMemory or MediaWorkerCrashed with the end of the child's error output as detail.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LONGEST_LINE,
+        start_new_session=True,
+        env=child_environment(),
+        cwd="/",
+    )
+    tail = bytearray()
+    drain = asyncio.create_task(_drain(process.stderr, tail))
+    try:
+        async with asyncio.timeout(total):
+            answer = await _talk(process, job, stall)
+        if answer is not None:
+            return answer
+        await process.wait()
+        await drain
+    except TimeoutError as err:
+        raise MediaWorkerTimeout(_detail("took too long and was stopped", tail)) from err
+    except ValueError as err:
+        raise MediaWorkerCrashed(_detail("answered with a line without end", tail)) from err
+    finally:
+        _kill(process)
+        drain.cancel()
+        await process.wait()
+    raise _ended(process.returncode or 0, tail)
+
+
+async def _talk(
+    process: asyncio.subprocess.Process, job: dict[str, Any], stall: float
+) -> dict[str, Any] | None:
+    """Send the job, follow the progress, return the result; None when the child ended without."""
+    assert process.stdin is not None  # noqa: S101 - both are pipes
+    assert process.stdout is not None  # noqa: S101
+    with contextlib.suppress(ConnectionError):  # it may have died already; its output tells
+        process.stdin.write(json.dumps(job).encode() + b"\n")
+        await process.stdin.drain()
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(stall) as patience:
+        while line := await process.stdout.readline():
+            try:
+                answer = json.loads(line)
+            except ValueError:
+                continue  # no answer of ours
+            if isinstance(answer, dict) and "ok" in answer:
+                return answer
+            if isinstance(answer, dict) and "progress" in answer:
+                patience.reschedule(loop.time() + stall)
+    return None
+
+
+async def _drain(stream: asyncio.StreamReader | None, tail: bytearray) -> None:
+    """Read error output to its end so that the child never waits; keep the last part."""
+    while stream is not None and (part := await stream.read(1 << 16)):
+        tail += part
+        del tail[:-_STDERR_TAIL]
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _detail(what: str, tail: bytearray) -> str:
+    text = tail.decode(errors="replace").strip()
+    return f"the media worker {what}" + (f"; it said: {text}" if text else "")
+
+
+def _ended(
+    code: int, tail: bytearray
+) -> MediaWorkerCrashed | MediaWorkerMemory | MediaWorkerTimeout:
+    """The error for a child that ended without an answer."""
+    if code == -signal.SIGKILL:  # not by us: the kernel ran out of memory and took it first
+        return MediaWorkerMemory(_detail("was killed by the system, most likely for memory", tail))
+    if code == -signal.SIGXCPU:
+        return MediaWorkerTimeout(_detail("used up its processor time", tail))
+    if b"MemoryError" in tail:
+        return MediaWorkerMemory(_detail("ran out of memory", tail))
+    name = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return MediaWorkerCrashed(_detail(f"ended with {name} and without an answer", tail))

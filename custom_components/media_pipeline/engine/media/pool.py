@@ -1,0 +1,222 @@
+"""The media pool: makes smaller copies and reads media facts, each file in its own child process.
+
+A photo that crashes a decoder, a film that never ends or one that eats all memory costs that file
+and nothing else. The engine's event loop never decodes anything itself.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import (
+    BrokenContainer,
+    EngineStopped,
+    ErrorBody,
+    FileVanished,
+    MediaUnreadable,
+    MediaWorkerCrashed,
+    MediaWorkerMemory,
+    PipelineError,
+    TargetFull,
+)
+from .child import default_command, run_child
+from .jobs import CompressJob, CompressResult, PhotoPreset, ProbeResult, Reason, VideoPreset
+
+_ERRORS: dict[str, type[PipelineError]] = {
+    error.key: error
+    for error in (
+        BrokenContainer,
+        ErrorBody,
+        FileVanished,
+        MediaUnreadable,
+        MediaWorkerMemory,
+        TargetFull,
+    )
+}
+_PHOTO_MEMORY = 3 << 29
+_SECONDS_PER_MB = {"probe": 1.0, "photo": 20.0, "video": 120.0}
+_SPARE = 16 << 20
+_JPEG_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe"})
+_VIDEO_ENDINGS = {".mov": "mov", ".qt": "mov", ".mp4": "mp4", ".m4v": "mp4"}
+
+
+class MediaPool:
+    """Runs at most ``workers`` compressions (and one probe) at the same time.
+
+    ``workers`` defaults to one less than there are processors. ``timeout`` is how many seconds a
+    job may go without progress; the limit for the whole job grows with the file's size.
+    ``memory_bytes`` limits a child's address space. ``worker`` is the child's command, for tests.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        timeout: float = 300.0,
+        memory_bytes: int = 3 << 30,
+        *,
+        worker: tuple[str, ...] | None = None,
+    ) -> None:
+        self._processors = os.process_cpu_count() or 1
+        self._compressing = asyncio.Semaphore(workers or max(1, self._processors - 1))
+        self._probing = asyncio.Semaphore(1)
+        self._timeout = timeout
+        self._memory = memory_bytes
+        self._command = worker or default_command()
+        self._running: set[asyncio.Task[dict[str, Any]]] = set()
+        self._closed = False
+
+    async def compress(self, job: CompressJob) -> CompressResult:
+        """Make a smaller copy; the source is never changed.
+
+        The copy appears at the destination complete or not at all, with the source's modification
+        time and stem; its ending is the destination's when that fits the content. Raises
+        BrokenContainer, ErrorBody, FileVanished, MediaUnreadable, MediaWorkerCrashed,
+        MediaWorkerTimeout, MediaWorkerMemory, TargetFull, or EngineStopped after ``close``.
+        """
+        if job.role == Reason.LIVE_VIDEO:
+            size = await asyncio.to_thread(_size, job.source)
+            return _left_alone(job, size, Reason.LIVE_VIDEO)
+        async with self._compressing:
+            return await self._compress(job)
+
+    async def probe(self, path: Path) -> ProbeResult:
+        """Return what a file says about itself; raises like ``compress``."""
+        async with self._probing:
+            size = await asyncio.to_thread(_size, path)
+            answer = await self._run({"job": "probe", "source": str(path)}, size, 1 << 20)
+        return ProbeResult(**answer["result"])
+
+    async def close(self) -> None:
+        """Stop all children; jobs under way and later ones end with EngineStopped."""
+        self._closed = True
+        tasks = list(self._running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _compress(self, job: CompressJob) -> CompressResult:
+        final, container = _final_path(job)
+        partial = final.with_name(f".{final.name}.mp-part")
+        size = await asyncio.to_thread(_prepare, job.source, final)
+        preset = job.preset or (PhotoPreset() if job.kind == "photo" else VideoPreset())
+        order = {
+            "job": job.kind,
+            "source": str(job.source),
+            "partial": str(partial),
+            "min_saving": job.min_saving,
+            "preset": asdict(preset),
+            "format": container,
+        }
+        try:
+            answer = await self._run(order, size, size + _SPARE)
+            result = answer["result"]
+            if not result["kept"]:
+                return _left_alone(job, size, result["reason"], answer)
+            new_size = await asyncio.to_thread(_publish, job.source, partial, final)
+        finally:
+            # In an executor and shielded: also done when this task is being cancelled.
+            gone = asyncio.get_running_loop().run_in_executor(None, _remove, partial)
+            await asyncio.shield(gone)
+        return CompressResult(
+            kept=True,
+            reason=Reason.COMPRESSED,
+            size=new_size,
+            source_size=size,
+            suffix=final.suffix,
+            cpu_seconds=answer["cpu_seconds"],
+            peak_rss=answer["peak_rss"],
+            path=final,
+        )
+
+    async def _run(self, order: dict[str, Any], size: int, file_size: int) -> dict[str, Any]:
+        """Run one child and return its whole answer; raise what went wrong in it."""
+        if self._closed:
+            raise EngineStopped("the media pool is closed")
+        kind = order["job"]
+        total = self._timeout + _SECONDS_PER_MB[kind] * size / 1e6
+        order["limits"] = {
+            "memory": self._memory if kind == "video" else min(self._memory, _PHOTO_MEMORY),
+            "cpu": int(total * self._processors) + 1,
+            "file_size": file_size,
+            "files": 64,
+        }
+        child = run_child(self._command, order, stall=self._timeout, total=total)
+        task = asyncio.create_task(child)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            answer = await task
+        except asyncio.CancelledError:
+            if self._closed and task.cancelled():
+                raise EngineStopped("the media pool is closed") from None
+            raise
+        if answer["ok"]:
+            return answer
+        error = _ERRORS.get(answer["error"], MediaWorkerCrashed)
+        raise error(answer.get("detail", ""))
+
+
+def _final_path(job: CompressJob) -> tuple[Path, str]:
+    """Return where the copy goes (its ending fitting its content) and the container it gets."""
+    path = job.destination
+    if job.kind == "photo":
+        return (path if path.suffix.lower() in _JPEG_ENDINGS else path.with_suffix(".jpg")), "jpeg"
+    container = _VIDEO_ENDINGS.get(path.suffix.lower())
+    return (path, container) if container else (path.with_suffix(".mp4"), "mp4")
+
+
+def _left_alone(
+    job: CompressJob, size: int, reason: str, answer: dict[str, Any] | None = None
+) -> CompressResult:
+    return CompressResult(
+        kept=False,
+        reason=Reason(reason),
+        size=size,
+        source_size=size,
+        suffix=job.source.suffix,
+        cpu_seconds=answer["cpu_seconds"] if answer else 0.0,
+        peak_rss=answer["peak_rss"] if answer else 0,
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError as err:
+        raise FileVanished(str(err)) from err
+
+
+def _prepare(source: Path, final: Path) -> int:
+    """Return the source's size once there is room for a copy of it elsewhere."""
+    size = _size(source)
+    if final.exists() and final.samefile(source):
+        raise ValueError("a compressed copy can't replace its source")
+    if shutil.disk_usage(final.parent).free < size + _SPARE:
+        raise TargetFull(f"less than {size + _SPARE} bytes free beside {final.name}")
+    return size
+
+
+def _publish(source: Path, partial: Path, final: Path) -> int:
+    """Make the finished copy durable under its name; return its size."""
+    with partial.open("rb") as file:
+        times = source.stat()
+        os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.fsync(file.fileno())
+        size = os.fstat(file.fileno()).st_size
+    partial.replace(final)
+    folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # some network shares can't
+            os.fsync(folder)
+    finally:
+        os.close(folder)
+    return size
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
