@@ -1,0 +1,265 @@
+"""Who is protected, and why an asset may not be freed: one query for the numbers and the plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    distinct,
+    func,
+    literal,
+    or_,
+    select,
+)
+
+from ..clock import DAY, now_ms
+from ..config import SafetyConfig
+from ..model import (
+    ORIGINAL_ROLES,
+    CopyState,
+    LibraryStats,
+    ResourceState,
+    Role,
+    SourceState,
+    TargetStatus,
+)
+from .schema import assets, copies, resources, targets
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What protection is judged by."""
+
+    safety: SafetyConfig
+    archive_domain: str
+    archive_off_machine: bool
+    can_free: bool
+    """False for a source that can't free anything."""
+    shared_prefix: str = "SharedSync-"
+
+
+def _per_resource(ground: Ground) -> Any:
+    """One row per current original: how many independent proven copies hold its very bytes."""
+    proven = and_(
+        copies.c.resource_id == resources.c.id,
+        copies.c.state == CopyState.VERIFIED,
+        copies.c.sha256 == resources.c.sha256,
+    )
+    counts = and_(
+        targets.c.id == copies.c.target_id,
+        targets.c.removed.is_(False),
+        targets.c.domain.is_not(None),
+        targets.c.domain != ground.archive_domain,
+    )
+    is_archived = resources.c.state == ResourceState.ARCHIVED
+    return (
+        select(
+            resources.c.asset_id,
+            resources.c.size,
+            is_archived.label("archived"),
+            (resources.c.state == ResourceState.QUARANTINED).label("quarantined"),
+            resources.c.checksum_known,
+            (func.count(distinct(targets.c.domain)) + case((is_archived, 1), else_=0)).label(
+                "copies"
+            ),
+            func.max(func.coalesce(targets.c.off_machine, 0)).label("off_machine"),
+        )
+        .select_from(resources)
+        .outerjoin(copies, proven)
+        .outerjoin(targets, counts)
+        .where(resources.c.current, resources.c.role.in_(ORIGINAL_ROLES))
+        .group_by(resources.c.id)
+        .subquery("per_resource")
+    )
+
+
+def _per_asset(ground: Ground) -> Any:
+    """One row per asset with its numbers and the first reason that keeps it from being freed."""
+    inner = _per_resource(ground)
+    each = (
+        select(
+            inner.c.asset_id,
+            func.sum(inner.c.size).label("bytes"),
+            func.min(inner.c.archived).label("archived"),
+            func.max(inner.c.quarantined).label("quarantined"),
+            func.min(inner.c.checksum_known).label("checksum_known"),
+            func.min(inner.c.copies).label("copies"),
+            func.min(inner.c.off_machine).label("off_machine"),
+        )
+        .group_by(inner.c.asset_id)
+        .subquery("each")
+    )
+    safety = ground.safety
+    youngest = func.max(
+        assets.c.captured, assets.c.added, func.coalesce(assets.c.modified, assets.c.added)
+    )
+    cutoff = now_ms() - safety.min_age_days * DAY
+    no_off_machine = and_(
+        literal(safety.require_off_machine and not ground.archive_off_machine),
+        each.c.off_machine == 0,
+    )
+    reason = case(
+        (literal(not ground.can_free), "not_supported_by_source"),
+        (assets.c.library.startswith(ground.shared_prefix), "shared_library"),
+        (assets.c.incomplete.is_not(None), "incomplete"),
+        (or_(each.c.asset_id.is_(None), each.c.quarantined == 1), "quarantined"),
+        (each.c.archived == 0, "not_archived"),
+        (~assets.c.record_saved, "record_not_saved"),
+        (each.c.checksum_known == 0, "unknown_checksum"),
+        (each.c.copies < max(1, safety.required_copies), "too_few_copies"),
+        (no_off_machine, "no_copy_off_this_machine"),
+        (and_(literal(safety.protect_favorites), assets.c.favorite), "protected_favorite"),
+        (and_(literal(safety.protect_hidden), assets.c.hidden), "protected_hidden"),
+        (or_(assets.c.captured.is_(None), assets.c.added.is_(None)), "unknown_date"),
+        (youngest > cutoff, "too_young"),
+        else_=None,
+    )
+    return (
+        select(
+            assets.c.id,
+            assets.c.key,
+            assets.c.asset_tag,
+            assets.c.master_tag,
+            assets.c.captured,
+            func.coalesce(each.c.bytes, 0).label("bytes"),
+            func.coalesce(each.c.archived, 0).label("archived"),
+            func.coalesce(each.c.quarantined, 0).label("quarantined"),
+            (func.coalesce(each.c.copies, 0) >= max(1, safety.required_copies)).label("protected"),
+            reason.label("reason"),
+        )
+        .select_from(assets)
+        .outerjoin(each, each.c.asset_id == assets.c.id)
+        .where(assets.c.state == SourceState.PRESENT)
+        .subquery("per_asset")
+    )
+
+
+def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
+    """Numbers over the whole catalog."""
+    asset = _per_asset(ground)
+    row = connection.execute(
+        select(
+            func.count().label("items"),
+            func.sum(asset.c.bytes).label("bytes"),
+            func.sum(asset.c.protected).label("protected"),
+            func.sum(asset.c.quarantined).label("quarantined"),
+            func.sum(asset.c.reason.is_(None)).label("freeable"),
+            func.sum(case((asset.c.reason.is_(None), asset.c.bytes), else_=0)).label("free_bytes"),
+        ).select_from(asset)
+    ).one()
+    files = connection.execute(
+        select(
+            func.sum(resources.c.size).filter(resources.c.role.in_(ORIGINAL_ROLES)),
+            func.count().filter(resources.c.role == Role.COMPRESSED),
+            func.sum(resources.c.size).filter(resources.c.role == Role.COMPRESSED),
+        ).where(resources.c.current, resources.c.state == ResourceState.ARCHIVED)
+    ).one()
+    original = resources.alias()
+    before = connection.execute(
+        select(func.sum(original.c.size))
+        .select_from(resources)
+        .join(original, original.c.id == resources.c.derived_from)
+        .where(resources.c.current, resources.c.role == Role.COMPRESSED)
+    ).scalar()
+    purge = connection.execute(
+        select(func.sum(resources.c.size))
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .where(
+            assets.c.state == SourceState.TRASHED,
+            resources.c.current,
+            resources.c.role.in_(ORIGINAL_ROLES),
+        )
+    ).scalar()
+    return LibraryStats(
+        items=row.items or 0,
+        bytes=row.bytes or 0,
+        archived=_archived_assets(connection),
+        archived_bytes=files[0] or 0,
+        protected=row.protected or 0,
+        freeable=row.freeable or 0,
+        freeable_bytes=row.free_bytes or 0,
+        compressed=files[1] or 0,
+        compressed_bytes=files[2] or 0,
+        compressed_saved_bytes=(before or 0) - (files[2] or 0),
+        pending_purge_bytes=purge or 0,
+        quarantined=row.quarantined or 0,
+    )
+
+
+def _archived_assets(connection: Connection) -> int:
+    whole = (
+        select(resources.c.asset_id)
+        .where(resources.c.current, resources.c.role.in_(ORIGINAL_ROLES))
+        .group_by(resources.c.asset_id)
+        .having(func.min(resources.c.state == ResourceState.ARCHIVED) == 1)
+        .subquery()
+    )
+    return connection.execute(select(func.count()).select_from(whole)).scalar_one()
+
+
+def eligible(connection: Connection, ground: Ground, limit: int) -> Sequence[Row[Any]]:
+    """Assets that may be freed, oldest first."""
+    asset = _per_asset(ground)
+    query: Select[Any] = (
+        select(asset)
+        .where(asset.c.reason.is_(None))
+        .order_by(asset.c.captured, asset.c.id)
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def reason_of(connection: Connection, ground: Ground, asset_id: int) -> str | None:
+    """Why one asset may not be freed; None when it may, ``not_present`` when it is gone."""
+    asset = _per_asset(ground)
+    row = connection.execute(select(asset.c.reason).where(asset.c.id == asset_id)).first()
+    return "not_present" if row is None else row.reason
+
+
+def refusals(connection: Connection, ground: Ground) -> dict[str, int]:
+    """Reason → number of assets that may not be freed for it."""
+    asset = _per_asset(ground)
+    rows = connection.execute(
+        select(asset.c.reason, func.count())
+        .where(asset.c.reason.is_not(None))
+        .group_by(asset.c.reason)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, TargetStatus]:
+    """The state of every configured target: id → numbers."""
+    verified = copies.c.state == CopyState.VERIFIED
+    numbers = {
+        row.target_id: row
+        for row in connection.execute(
+            select(
+                copies.c.target_id,
+                func.count().filter(copies.c.state.in_([CopyState.SENT, CopyState.VERIFIED])),
+                func.count().filter(verified),
+                func.sum(copies.c.size).filter(verified),
+                func.max(copies.c.proven_at),
+                func.count().filter(~verified),
+            ).group_by(copies.c.target_id)
+        )
+    }
+    result = {}
+    for row in connection.execute(select(targets).where(targets.c.id.in_(list(names)))):
+        number = numbers.get(row.id)
+        result[row.id] = TargetStatus(
+            target_id=row.id,
+            name=names[row.id],
+            state=row.state,
+            free_bytes=row.free_bytes,
+            copies=number[1] if number else 0,
+            verified=number[2] if number else 0,
+            copies_bytes=(number[3] or 0) if number else 0,
+            last_verified=number[4] if number else None,
+            missing=number[5] if number else 0,
+        )
+    return result

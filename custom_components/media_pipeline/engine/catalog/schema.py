@@ -1,0 +1,193 @@
+"""The tables. Times are milliseconds since 1970 (UTC), sizes bytes, flags 0 or 1.
+
+A change here needs a new revision under ``migrations/versions``; a test compares the two.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("master_key", String, index=True),
+    Column("library", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("filename", String, nullable=False),
+    Column("captured", Integer),
+    Column("added", Integer),
+    Column("modified", Integer),
+    Column("asset_tag", String),
+    Column("master_tag", String),
+    Column("favorite", Boolean, nullable=False, server_default=text("0")),
+    Column("hidden", Boolean, nullable=False, server_default=text("0")),
+    Column("state", String, nullable=False, server_default="present"),
+    Column("incomplete", String),
+    Column("folder", String, nullable=False),
+    Column("stem", String, nullable=False),
+    Column("stem_key", String, nullable=False),
+    Column("raw", Text, nullable=False, server_default="{}"),
+    Column("record_saved", Boolean, nullable=False, server_default=text("0")),
+    Column("seen_walk", String),
+    Column("boost", Integer, nullable=False, server_default=text("0")),
+    Column("purge_at", Integer),
+    Column("created", Integer, nullable=False),
+    UniqueConstraint("folder", "stem_key", name="assets_place"),
+    Index("assets_state", "state"),
+)
+
+resources = Table(
+    "resources",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("asset_id", ForeignKey("assets.id"), nullable=False),
+    Column("role", String, nullable=False),
+    Column("current", Boolean, nullable=False, server_default=text("1")),
+    Column("filename", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("checksum", String),
+    Column("checksum_known", Boolean, nullable=False, server_default=text("0")),
+    Column("version", String, nullable=False),
+    Column("url", Text),
+    Column("url_expires", Integer),
+    Column("state", String, nullable=False, server_default="pending"),
+    Column("path", String, unique=True),
+    Column("sha256", String),
+    Column("container", String),
+    Column("archived_at", Integer),
+    Column("proven_at", Integer),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt", Integer, nullable=False, server_default=text("0")),
+    Column("error", String),
+    Column("compress", String),
+    Column("compress_reason", String),
+    Column("derived_from", ForeignKey("resources.id")),
+    Column("mtime", Integer),
+    Index("resources_asset", "asset_id"),
+    Index(
+        "resources_current",
+        "asset_id",
+        "role",
+        unique=True,
+        sqlite_where=text("current = 1 AND role <> 'compressed'"),
+    ),
+    Index("resources_state", "state", "next_attempt"),
+    Index("resources_compress", "compress"),
+    Index("resources_derived", "derived_from"),
+)
+
+targets = Table(
+    "targets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("content", String, nullable=False),
+    Column("removed", Boolean, nullable=False, server_default=text("0")),
+    Column("marker_id", String),
+    Column("device_id", String),
+    Column("domain", String),
+    Column("off_machine", Boolean, nullable=False, server_default=text("0")),
+    Column("state", String, nullable=False, server_default="unknown"),
+    Column("free_bytes", Integer),
+    Column("checked_at", Integer),
+)
+
+copies = Table(
+    "copies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("resource_id", ForeignKey("resources.id"), nullable=False),
+    Column("target_id", ForeignKey("targets.id"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("path", String),
+    Column("size", Integer),
+    Column("sha256", String),
+    Column("method", String),
+    Column("sent_at", Integer),
+    Column("proven_at", Integer),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt", Integer, nullable=False, server_default=text("0")),
+    Column("error", String),
+    UniqueConstraint("resource_id", "target_id", name="copies_once"),
+    Index("copies_target_state", "target_id", "state", "proven_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("stages", String, nullable=False),
+    Column("actor", String),
+    Column("started", Integer, nullable=False),
+    Column("ended", Integer),
+    Column("outcome", String),
+    Column("error", String),
+    Column("counts", Text, nullable=False, server_default="{}"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created", Integer, nullable=False),
+    Column("created_by", String),
+    Column("approved", Integer),
+    Column("approved_by", String),
+    Column("ended", Integer),
+    Column("stop_reason", String),
+)
+
+plan_items = Table(
+    "plan_items",
+    metadata,
+    Column("plan_id", ForeignKey("plans.id"), primary_key=True),
+    Column("asset_id", ForeignKey("assets.id"), primary_key=True),
+    Column("asset_tag", String),
+    Column("master_tag", String),
+    Column("bytes", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String),
+    Column("purge_at", Integer),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("actor", String),
+    Column("action", String, nullable=False),
+    Column("subject", String),
+    Column("detail", Text),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("at", Integer, nullable=False),
+)
+
+values = Table(
+    "settings",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,246 @@
+"""The queue: every stage asks here "what lacks what I make?"."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+
+from ..model import (
+    ORIGINAL_ROLES,
+    CompressState,
+    Content,
+    CopyState,
+    ResourceState,
+    Role,
+    SourceState,
+)
+from .schema import assets, copies, resources, targets
+
+# (resource columns, plus what naming and ordering need of the asset)
+_COLUMNS = (
+    resources,
+    assets.c.key.label("asset_key"),
+    assets.c.kind.label("asset_kind"),
+    assets.c.folder,
+    assets.c.stem,
+    assets.c.captured,
+)
+_FIRST = (assets.c.boost.desc(), assets.c.captured.desc(), resources.c.id)
+
+
+def _to_ingest() -> Select[Any]:
+    return (
+        select(*_COLUMNS)
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .where(
+            resources.c.current,
+            resources.c.role.in_(ORIGINAL_ROLES),
+            resources.c.state.in_([ResourceState.PENDING, ResourceState.QUARANTINED]),
+            assets.c.state == SourceState.PRESENT,
+        )
+    )
+
+
+def to_ingest(
+    connection: Connection, now: int, limit: int, skip: Collection[int] = ()
+) -> Sequence[Row[Any]]:
+    """Resources whose bytes are not in the archive and that may be tried now."""
+    return connection.execute(
+        _to_ingest()
+        .where(resources.c.next_attempt <= now, resources.c.id.not_in(skip))
+        .order_by(*_FIRST)
+        .limit(limit)
+    ).all()
+
+
+def records_to_save(connection: Connection, limit: int) -> Sequence[Row[Any]]:
+    """Assets whose originals are archived and whose record file is missing or old."""
+    waiting = (
+        select(resources.c.id)
+        .where(
+            resources.c.asset_id == assets.c.id,
+            resources.c.current,
+            resources.c.role.in_(ORIGINAL_ROLES),
+            resources.c.state != ResourceState.ARCHIVED,
+        )
+        .exists()
+    )
+    has_any = (
+        select(resources.c.id)
+        .where(resources.c.asset_id == assets.c.id, resources.c.state == ResourceState.ARCHIVED)
+        .exists()
+    )
+    return connection.execute(
+        select(assets).where(~assets.c.record_saved, has_any, ~waiting).limit(limit)
+    ).all()
+
+
+def to_compress(
+    connection: Connection, now: int, limit: int, skip: Collection[int] = ()
+) -> Sequence[Row[Any]]:
+    """Archived originals that compress has not looked at."""
+    return connection.execute(
+        select(*_COLUMNS)
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .where(
+            resources.c.current,
+            resources.c.state == ResourceState.ARCHIVED,
+            resources.c.compress == CompressState.PENDING,
+            resources.c.next_attempt <= now,
+            resources.c.id.not_in(skip),
+        )
+        .order_by(*_FIRST)
+        .limit(limit)
+    ).all()
+
+
+def _wanted(content: Content) -> Any:
+    """Which archived resources a target with this content gets."""
+    originals = resources.c.role.in_([*ORIGINAL_ROLES, Role.RECORD])
+    smaller = or_(
+        resources.c.role.in_([Role.COMPRESSED, Role.RECORD]),
+        and_(
+            resources.c.role.in_(ORIGINAL_ROLES),
+            or_(
+                resources.c.compress.is_(None),
+                resources.c.compress.in_([CompressState.LEFT_ALONE, CompressState.QUARANTINED]),
+            ),
+        ),
+    )
+    match content:
+        case Content.ORIGINALS:
+            return originals
+        case Content.COMPRESSED:
+            return smaller
+        case Content.BOTH:
+            return or_(originals, smaller)
+
+
+def _to_send(target_id: str, content: Content) -> Select[Any]:
+    return (
+        select(
+            *_COLUMNS,
+            copies.c.id.label("copy_id"),
+            copies.c.path.label("copy_path"),
+            copies.c.attempts.label("copy_attempts"),
+        )
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .outerjoin(
+            copies, and_(copies.c.resource_id == resources.c.id, copies.c.target_id == target_id)
+        )
+        .where(
+            resources.c.current,
+            resources.c.state == ResourceState.ARCHIVED,
+            _wanted(content),
+            or_(
+                copies.c.id.is_(None),
+                copies.c.state.in_([CopyState.PENDING, CopyState.QUARANTINED]),
+            ),
+        )
+    )
+
+
+def to_send(
+    connection: Connection,
+    target_id: str,
+    content: Content,
+    now: int,
+    limit: int,
+    skip: Collection[int] = (),
+) -> Sequence[Row[Any]]:
+    """Archived resources that a target lacks and that may be tried now."""
+    return connection.execute(
+        _to_send(target_id, content)
+        .where(
+            or_(copies.c.next_attempt.is_(None), copies.c.next_attempt <= now),
+            resources.c.id.not_in(skip),
+        )
+        .order_by(*_FIRST)
+        .limit(limit)
+    ).all()
+
+
+def to_prove(
+    connection: Connection, target_id: str, proven_before: int, now: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Copies that were sent but not proven, then those proven longest ago."""
+    return connection.execute(
+        select(copies, resources.c.sha256.label("wanted_sha256"))
+        .join(resources, resources.c.id == copies.c.resource_id)
+        .where(
+            copies.c.target_id == target_id,
+            copies.c.next_attempt <= now,
+            or_(
+                copies.c.state == CopyState.SENT,
+                and_(copies.c.state == CopyState.VERIFIED, copies.c.proven_at < proven_before),
+            ),
+        )
+        .order_by(copies.c.proven_at.is_not(None), copies.c.proven_at, copies.c.id)
+        .limit(limit)
+    ).all()
+
+
+def archive_to_prove(
+    connection: Connection, proven_before: int, limit: int, skip: Collection[int] = ()
+) -> Sequence[Row[Any]]:
+    """Archived files whose bytes were last read longer ago than allowed."""
+    return connection.execute(
+        select(resources)
+        .where(
+            resources.c.state == ResourceState.ARCHIVED,
+            resources.c.proven_at < proven_before,
+            resources.c.id.not_in(skip),
+        )
+        .order_by(resources.c.proven_at)
+        .limit(limit)
+    ).all()
+
+
+def _totals(connection: Connection, query: Select[Any]) -> tuple[int, int]:
+    inner = query.subquery()
+    row = connection.execute(
+        select(func.count(), func.coalesce(func.sum(inner.c.size), 0)).select_from(inner)
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def waiting_ingest(connection: Connection, now: int) -> tuple[int, int]:
+    """(files, bytes) that ingest still has to fetch in this run."""
+    return _totals(connection, _to_ingest().where(resources.c.next_attempt <= now))
+
+
+def waiting_compress(connection: Connection) -> tuple[int, int]:
+    """(files, bytes) that compress has not looked at."""
+    return _totals(
+        connection,
+        select(resources.c.id, resources.c.size).where(
+            resources.c.current,
+            resources.c.state == ResourceState.ARCHIVED,
+            resources.c.compress == CompressState.PENDING,
+        ),
+    )
+
+
+def waiting_send(connection: Connection, target_id: str, content: Content) -> tuple[int, int]:
+    """(files, bytes) that a target lacks."""
+    query = _to_send(target_id, content).with_only_columns(resources.c.id, resources.c.size)
+    return _totals(connection, query)
+
+
+def waiting_proof(connection: Connection, target_id: str, proven_before: int) -> tuple[int, int]:
+    """(files, bytes) on a target that wait for a proof."""
+    return _totals(
+        connection,
+        select(copies.c.id, copies.c.size).where(
+            copies.c.target_id == target_id,
+            or_(
+                copies.c.state == CopyState.SENT,
+                and_(copies.c.state == CopyState.VERIFIED, copies.c.proven_at < proven_before),
+            ),
+        ),
+    )
+
+
+def known_targets(connection: Connection) -> dict[str, Row[Any]]:
+    """All targets by id, also removed ones."""
+    return {row.id: row for row in connection.execute(select(targets))}
