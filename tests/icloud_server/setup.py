@@ -1,0 +1,150 @@
+"""setup.icloud.com: account login, validation, terms, data protection consent, storage."""
+
+import secrets
+
+from aiohttp import web
+
+from .account import DSID, Account
+from .answers import Json, body_of, reply
+from .library import Library
+
+TOKEN_COOKIE = "X-APPLE-WEBAUTH-TOKEN"
+YEAR = 365 * 24 * 3600
+
+
+class Setup:
+    """Answers the setup host for one account."""
+
+    def __init__(self, account: Account, library: Library, quota: int) -> None:
+        self.account = account
+        self.library = library
+        self.quota = quota
+
+    def _account_data(self, *, trusted: bool) -> Json:
+        services = ("ckdatabasews", "account") if trusted else ("account",)
+        hosts = {
+            "ckdatabasews": "https://p61-ckdatabasews.icloud.com:443",
+            "account": "https://setup.icloud.com:443",
+        }
+        return {
+            "dsInfo": {
+                "dsid": DSID,
+                "appleId": self.account.apple_id,
+                "primaryEmail": self.account.apple_id,
+                "fullName": "Some One",
+                "languageCode": "en-us",
+                "countryCode": "USA",
+                "hsaVersion": 2,
+                "hsaEnabled": True,
+                "isWebAccessAllowed": True,
+                "statusCode": 2,
+            },
+            "webservices": {
+                name: {"url": hosts[name], "status": "active", "pcsRequired": name[0] == "c"}
+                for name in services
+            },
+            "hsaTrustedBrowser": trusted,
+            "hsaChallengeRequired": not trusted,
+            "termsUpdateNeeded": self.account.terms_pending,
+            "isExtendedLogin": True,
+            "apps": {"photos": {}, "account": {}},
+            "version": 2,
+        }
+
+    @staticmethod
+    def _cookie(answer: web.Response, name: str, value: str) -> None:
+        answer.set_cookie(
+            name,
+            value,
+            domain=".icloud.com",
+            path="/",
+            max_age=YEAR,
+            secure=True,
+            httponly=True,
+        )
+
+    async def account_login(self, request: web.BaseRequest) -> web.Response:
+        """Exchange a session token for cookies."""
+        data = await body_of(request)
+        session = self.account.sessions.get(str(data.get("dsWebAuthToken")))
+        if session is None:
+            return reply({"success": False, "error": "Invalid Session Token"}, status=421)
+        if str(data.get("trustToken")) in self.account.trust_tokens:
+            session.trusted = True
+        answer = reply(self._account_data(trusted=session.trusted))
+        self._cookie(answer, TOKEN_COOKIE, self.account.grant_web_token(trusted=session.trusted))
+        for name in ("X-APPLE-WEBAUTH-USER", "X-APPLE-WEBAUTH-LOGIN", "X-APPLE-WEBAUTH-PCS-Photos"):
+            self._cookie(answer, name, "v=1:t=" + secrets.token_urlsafe(24))
+        if session.trusted:
+            self._cookie(answer, "X-APPLE-WEBAUTH-HSA-TRUST", secrets.token_urlsafe(24))
+        return answer
+
+    async def validate(self, request: web.BaseRequest) -> web.Response:
+        """Whether the cookies still stand for a session."""
+        token = request.cookies.get(TOKEN_COOKIE, "")
+        if token not in self.account.web_tokens:
+            reason = "Invalid global session" if token else "Missing X-APPLE-WEBAUTH-TOKEN cookie"
+            return reply({"success": False, "error": reason}, status=421)
+        return reply(self._account_data(trusted=self.account.knows(token)))
+
+    async def logout(self, request: web.BaseRequest) -> web.Response:
+        """End this session."""
+        self.account.web_tokens.pop(request.cookies.get(TOKEN_COOKIE, ""), None)
+        return reply({"success": True})
+
+    async def terms(self, _request: web.BaseRequest) -> web.Response:
+        """The version of the terms in force."""
+        return reply({"iCloudTerms": {"version": self.account.terms_version}})
+
+    async def terms_done(self, request: web.BaseRequest) -> web.Response:
+        """The user accepts the terms."""
+        data = await body_of(request)
+        self.account.terms_accepted = int(data.get("acceptedICloudTerms", 0))
+        return reply({"success": True})
+
+    async def web_access(self, _request: web.BaseRequest) -> web.Response:
+        """Whether Advanced Data Protection is on, and a device has consented."""
+        if not self.account.protected:
+            return reply({"isICDRSDisabled": False})
+        return reply({"isICDRSDisabled": True, "isDeviceConsentedForPCS": self.account.consented})
+
+    async def ask_consent(self, _request: web.BaseRequest) -> web.Response:
+        """Show a prompt on the user's devices."""
+        self.account.consent_asked += 1
+        return reply({"isDeviceConsentNotificationSent": True})
+
+    async def request_pcs(self, _request: web.BaseRequest) -> web.Response:
+        """Hand out the keys, once consented."""
+        if self.account.consented:
+            return reply({"status": "success", "message": "Granted"})
+        return reply({"status": "failure", "message": "Requested the device to upload cookies."})
+
+    async def storage(self, request: web.BaseRequest) -> web.Response:
+        """The quota; Recently Deleted counts until it is purged."""
+        if not self.account.knows(request.cookies.get(TOKEN_COOKIE, "")):
+            return reply({"success": False, "error": "Invalid global session"}, status=421)
+        used = self.library.bytes_stored()
+        return reply(
+            {
+                "storageUsageByMedia": [
+                    {
+                        "mediaKey": "photos",
+                        "displayLabel": "Photos and Videos",
+                        "displayColor": "ffcc00",
+                        "usageInBytes": used,
+                    }
+                ],
+                "storageUsageInfo": {
+                    "compStorageInBytes": 0,
+                    "usedStorageInBytes": used,
+                    "totalStorageInBytes": self.quota,
+                    "commerceStorageInBytes": self.quota,
+                },
+                "quotaStatus": {
+                    "overQuota": used > self.quota,
+                    "haveMaxQuotaTier": False,
+                    "almost-full": used > self.quota * 0.9,
+                    "paidQuota": True,
+                },
+            }
+        )
