@@ -58,6 +58,8 @@ class SftpTargetConfig:
     content: Content = Content.ORIGINALS
     parallel: int = 8
     reserve_bytes: int = 1 << 30
+    off_machine: bool | None = None
+    """Whether the bytes lie on another machine; None decides by the server's address."""
     kind: Literal["sftp"] = "sftp"
 
 

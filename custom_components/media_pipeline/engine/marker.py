@@ -64,7 +64,7 @@ def device_of(folder: Path) -> str:
 def read_marker(folder: Path) -> str | None:
     """The id in a folder's marker, None without a readable marker. Blocking."""
     try:
-        return parse_marker((folder / MARKER_NAME).read_text())
+        return parse_marker((folder / MARKER_NAME).read_bytes())
     except FileNotFoundError, NotADirectoryError:
         return None
 

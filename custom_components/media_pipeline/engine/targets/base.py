@@ -14,7 +14,7 @@ from ..model import ProofMethod
 
 @dataclass(frozen=True, slots=True)
 class TargetIdentity:
-    """What is remembered about a target between runs, to notice when it is not the same any more."""
+    """What is remembered about a target between runs, to notice a changed one."""
 
     marker_id: str | None = None
     """Id in the target's marker file; None before the first connection."""

@@ -1,0 +1,311 @@
+"""A folder on mounted storage as a target."""
+
+import asyncio
+import errno
+import hashlib
+import logging
+import os
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+from ..config import FolderTargetConfig
+from ..errors import (
+    MarkerMissing,
+    NameRefused,
+    PipelineError,
+    TargetFull,
+    TargetPathMissing,
+    TargetReadOnly,
+    TargetUnavailableError,
+    TargetUnreachable,
+)
+from ..marker import FolderIdentity, check_folder, claim_folder, device_of, read_marker
+from ..model import ProofMethod
+from .base import Delivery, Proof, ProofRequest, TargetIdentity, TargetInfo
+from .local_files import OpenRoot, Stopped, target_error, write_all
+from .paths import check_path, names_for, parent_of, part_path, probe_name
+from .tasks import run_bounded, run_in_pool
+
+_LOGGER: Final = logging.getLogger(__name__)
+_THREADS: Final = 4
+_SWEEP_SECONDS: Final = 3.0
+_PUBLISH_TRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    source: Path
+    size: int
+    sha256: str
+    mtime: float
+    replace: bool
+    stop: Event
+    report: Callable[[int], None]
+
+
+class FolderTarget:
+    """Copies in a folder: on a second disk, or on a share that the system mounted."""
+
+    kind = "folder"
+
+    def __init__(self, config: FolderTargetConfig, identity: TargetIdentity) -> None:
+        """``identity`` is what an earlier ``open`` told; empty for a folder never used before."""
+        self._config = config
+        self._root = config.path
+        self._identity = identity
+        self._known: FolderIdentity | None = None
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def open(self) -> TargetInfo:
+        """See ``Target.open``. A folder never used before is tried out before it is marked."""
+        return await run_in_pool(self._pool, self._open)
+
+    def _open(self, _stop: Event) -> TargetInfo:
+        try:
+            known = self._recognise() if self._identity.marker_id else self._claim()
+            with OpenRoot(self._root, known) as root:
+                root.check()
+                root.sweep(_SWEEP_SECONDS)
+                free = root.free_bytes()
+        except OSError as err:
+            raise target_error(err, str(self._root)) from err
+        self._known = known
+        return TargetInfo(
+            identity=TargetIdentity(known.marker_id, known.device_id),
+            free_bytes=free,
+            domain=known.device_id,
+            off_machine=self._config.off_machine,
+            remote_hash=False,
+        )
+
+    def _recognise(self) -> FolderIdentity:
+        if not self._root.is_dir():
+            raise MarkerMissing(f"{self._root} is not there", path=str(self._root))
+        known = FolderIdentity(
+            self._identity.marker_id or "", self._identity.device_id or device_of(self._root)
+        )
+        check_folder(self._root, known)
+        if not os.access(self._root, os.W_OK):
+            raise TargetReadOnly(f"{self._root} can't be written to", path=str(self._root))
+        return known
+
+    def _claim(self) -> FolderIdentity:
+        made = False
+        if not self._root.is_dir():
+            self._make_root()
+            made = True
+        try:
+            self._try_out()
+            return claim_folder(self._root)
+        except OSError:
+            if made:
+                with suppress(OSError):
+                    self._root.rmdir()
+            raise
+
+    def _make_root(self) -> None:
+        # Only the last part: a longer missing path is a mount that is not there.
+        try:
+            self._root.mkdir()
+        except OSError as err:
+            raise TargetPathMissing(f"{self._root}: {err}", path=str(self._root)) from err
+
+    def _try_out(self) -> None:
+        """Write, publish, read back and remove a small file."""
+        known = FolderIdentity(read_marker(self._root) or "", device_of(self._root))
+        name, data = probe_name(), os.urandom(64)
+        part = part_path(name)
+        with OpenRoot(self._root, known) as root:
+            try:
+                fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=root.fd)
+                try:
+                    write_all(fd, data)
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+                root.publish(part, name, replace=False)
+                if root.hash_file(name, Event()) != (hashlib.sha256(data).hexdigest(), len(data)):
+                    raise OSError(errno.EIO, "read back other bytes than were written")
+            finally:
+                root.remove(part)
+                root.remove(name)
+
+    async def deliver(
+        self,
+        source: Path,
+        path: str,
+        *,
+        size: int,
+        sha256: str,
+        mtime: float,
+        replace: bool = False,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Delivery:
+        """See ``Target.deliver``."""
+        check_path(path)
+        await self._ready()
+        loop = asyncio.get_running_loop()
+
+        def report(count: int) -> None:
+            if on_bytes is not None:
+                loop.call_soon_threadsafe(on_bytes, count)
+
+        def work(stop: Event) -> Delivery:
+            return self._deliver(path, _Sending(source, size, sha256, mtime, replace, stop, report))
+
+        return await run_in_pool(self._pool, work)
+
+    def _deliver(self, path: str, sending: _Sending) -> Delivery:
+        try:
+            with OpenRoot(self._root, self._expected()) as root:
+                root.check()
+                return self._send(root, path, sending)
+        except FileNotFoundError as err:
+            raise self._lost(err) from err
+        except OSError as err:
+            raise target_error(err, path) from err
+
+    def _send(self, root: OpenRoot, path: str, sending: _Sending) -> Delivery:
+        final, ours = self._choose(root, path, sending)
+        if ours:
+            return Delivery(final, sending.size, already_there=True)
+        if root.free_bytes() < sending.size + self._config.reserve_bytes:
+            raise TargetFull(f"no room for {sending.size} bytes", path=str(self._root))
+        root.make_parents(final)
+        part = part_path(final)
+        try:
+            root.write_part(
+                sending.source,
+                part,
+                size=sending.size,
+                sha256=sending.sha256,
+                mtime=sending.mtime,
+                stop=sending.stop,
+                report=sending.report,
+            )
+            for _ in range(_PUBLISH_TRIES):
+                root.check()
+                if sending.stop.is_set():
+                    raise Stopped
+                with suppress(FileExistsError):
+                    root.publish(part, final, replace=sending.replace and final == path)
+                    return Delivery(final, sending.size)
+                final, ours = self._choose(root, path, sending)
+                if ours:
+                    return Delivery(final, sending.size, already_there=True)
+            raise TargetUnreachable(f"somebody else keeps writing {path}", path=path)
+        finally:
+            with suppress(OSError):
+                root.remove(part)
+
+    def _choose(self, root: OpenRoot, path: str, sending: _Sending) -> tuple[str, bool]:
+        """The name to use, and whether our bytes are there already."""
+        for name in names_for(path, sending.sha256):
+            found = root.look(name)
+            if found is None:
+                return name, False
+            if stat.S_ISREG(found.st_mode):
+                same_size = found.st_size == sending.size
+                if same_size and root.hash_file(name, sending.stop) == (
+                    sending.sha256,
+                    sending.size,
+                ):
+                    return name, True
+                if sending.replace and name == path:
+                    return name, False
+        raise NameRefused(f"all names for {path} are taken", path=path)
+
+    async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
+        """See ``Target.prove``: reads back from disk. An unreadable file has a size but no hash."""
+        await self._ready()
+        await run_in_pool(self._pool, self._check)
+
+        def one(request: ProofRequest) -> Callable[[Event], Proof]:
+            return lambda stop: self._prove(request, stop)
+
+        works = [one(request) for request in requests]
+        proofs = await run_bounded(
+            [lambda work=work: run_in_pool(self._pool, work) for work in works], _THREADS
+        )
+        # A mount that vanished meanwhile must not look like files that are gone.
+        await run_in_pool(self._pool, self._check)
+        return proofs
+
+    def _prove(self, request: ProofRequest, stop: Event) -> Proof:
+        path = check_path(request.path)
+        method = ProofMethod.READ_BACK
+        try:
+            with OpenRoot(self._root, self._expected()) as root:
+                try:
+                    found = root.hash_file(path, stop)
+                except OSError as err:
+                    if err.errno != errno.EIO:
+                        raise
+                    _LOGGER.warning("A file at a folder target can't be read: %s", err)
+                    info = root.look(path)
+                    return Proof(path, None, info.st_size if info else None, method)
+        except OSError as err:
+            raise target_error(err, path) from err
+        return Proof(path, *found, method) if found else Proof(path, None, None, method)
+
+    async def delete(self, path: str) -> None:
+        """See ``Target.delete``."""
+        check_path(path)
+        await self._ready()
+
+        def work(_stop: Event) -> None:
+            try:
+                with OpenRoot(self._root, self._expected()) as root:
+                    root.check()
+                    if root.remove(path):
+                        root.flush_directory(parent_of(path))
+            except OSError as err:
+                raise target_error(err, path) from err
+
+        await run_in_pool(self._pool, work)
+
+    async def close(self) -> None:
+        """See ``Target.close``."""
+        self._known = None
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
+
+    @property
+    def _pool(self) -> ThreadPoolExecutor:
+        # Own threads: storage that hangs must not take those of the other parts of the engine.
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS, "media-pipeline-folder")
+        return self._threads
+
+    async def _ready(self) -> None:
+        if self._known is None:
+            await self.open()
+
+    def _expected(self) -> FolderIdentity:
+        if self._known is None:
+            raise TargetUnreachable("not open", path=str(self._root))
+        return self._known
+
+    def _check(self, _stop: Event) -> None:
+        try:
+            with OpenRoot(self._root, self._expected()) as root:
+                root.check()
+        except FileNotFoundError as err:
+            raise self._lost(err) from err
+        except OSError as err:
+            raise target_error(err, str(self._root)) from err
+
+    def _lost(self, err: FileNotFoundError) -> PipelineError:
+        """Why a path that must be there is not: mostly a mount that vanished."""
+        try:
+            check_folder(self._root, self._expected())
+        except TargetUnavailableError as reason:
+            return reason
+        return TargetUnreachable(f"{self._root}: {err}", path=str(self._root))

@@ -1,0 +1,32 @@
+"""Making targets from their configuration, and trying one out before it is stored."""
+
+from typing import assert_never
+
+from ..config import FolderTargetConfig, SftpTargetConfig, TargetConfig
+from .base import Target, TargetIdentity, TargetInfo
+from .folder import FolderTarget
+from .sftp import SftpTarget
+
+
+def make_target(config: TargetConfig, identity: TargetIdentity) -> Target:
+    """The target that ``config`` describes, not yet open. ``identity`` is what was remembered."""
+    match config:
+        case FolderTargetConfig():
+            return FolderTarget(config, identity)
+        case SftpTargetConfig():
+            return SftpTarget(config, identity)
+        case _:
+            assert_never(config)
+
+
+async def probe_target(config: TargetConfig) -> TargetInfo:
+    """Connect, write, publish, read back and remove a small file; then mark the folder as ours.
+
+    Leaves nothing but the marker, and not even that when anything fails. Raises what
+    ``Target.open`` raises; the returned identity is to be stored.
+    """
+    target = make_target(config, TargetIdentity())
+    try:
+        return await target.open()
+    finally:
+        await target.close()

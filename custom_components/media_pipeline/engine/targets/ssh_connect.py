@@ -1,0 +1,115 @@
+"""Connecting to an SSH server with a pinned host key. Imports asyncssh: load it off the loop."""
+
+import asyncio
+import ipaddress
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import asyncssh
+
+from ..config import SftpTargetConfig
+from ..errors import (
+    HostKeyChanged,
+    PipelineError,
+    TargetAuthFailed,
+    TargetUnreachable,
+)
+from .hostkey import HostKey, fetch_host_key, parse_host_key, read_private_key
+
+_CONNECT_SECONDS: Final = 20
+_LOGIN_SECONDS: Final = 60
+_KEEPALIVE_SECONDS: Final = 15
+_KEEPALIVE_COUNT: Final = 3
+_AES: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
+_CHACHA: Final = "chacha20-poly1305@openssh.com"
+
+
+async def connect(config: SftpTargetConfig) -> asyncssh.SSHClientConnection:
+    """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable or InvalidKey."""
+    options = await asyncio.to_thread(_options, config)
+    try:
+        return await asyncssh.connect(config.host, config.port, config=None, options=options)
+    except asyncssh.PermissionDenied as err:
+        raise TargetAuthFailed(f"{config.host}: {err.reason}", host=config.host) from err
+    except (OSError, asyncssh.Error) as err:
+        raise await _explain(config, err) from err
+
+
+def peer_is_local(conn: asyncssh.SSHClientConnection) -> bool:
+    """True when the server runs on this machine: the connection's two ends have one address."""
+    peer, own = (conn.get_extra_info(name) for name in ("peername", "sockname"))
+    if not peer:
+        return False
+    try:
+        address = ipaddress.ip_address(peer[0].partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback or bool(own and own[0] == peer[0])
+
+
+def _options(config: SftpTargetConfig) -> asyncssh.SSHClientConnectionOptions:
+    """Everything that may block: key derivation, reading /proc. Nothing of ~/.ssh is used."""
+    pinned = asyncssh.import_public_key(parse_host_key(config.host_key).line)
+    keys: list[Any] | None = None
+    if config.private_key:
+        keys = [read_private_key(config.private_key, config.passphrase)]
+    ciphers = (*_AES, _CHACHA) if _has_aes() else (_CHACHA, *_AES)
+    return asyncssh.SSHClientConnectionOptions(
+        config=None,
+        username=config.username,
+        password=config.password or None,
+        client_keys=keys,
+        known_hosts=([pinned], [], []),
+        agent_path=None,
+        encryption_algs=list(ciphers),
+        compression_algs=["none"],
+        keepalive_interval=_KEEPALIVE_SECONDS,
+        keepalive_count_max=_KEEPALIVE_COUNT,
+        connect_timeout=_CONNECT_SECONDS,
+        login_timeout=_LOGIN_SECONDS,
+    )
+
+
+def _has_aes() -> bool:
+    """Whether the processor computes AES itself; without that ChaCha20 is the faster one."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return "aes" in line.split()
+    return True
+
+
+async def _explain(config: SftpTargetConfig, err: Exception) -> PipelineError:
+    """A failed handshake: another host key, or the network.
+
+    A server that no longer has the pinned kind of key just hangs up, so it is asked for its keys
+    before the network is blamed.
+    """
+    refused = isinstance(err, asyncssh.HostKeyNotVerifiable)
+    handshake = isinstance(err, asyncssh.Error | ConnectionResetError | BrokenPipeError)
+    if not refused and not handshake:
+        return TargetUnreachable(f"{config.host}: {err or 'no answer'}", host=config.host)
+    if "authentication failures" in str(err):
+        return TargetAuthFailed(f"{config.host}: {err}", host=config.host)
+    pinned = parse_host_key(config.host_key)
+    shown = await _shown_key(config, pinned)
+    if not refused and (shown is None or shown.line == pinned.line):
+        return TargetUnreachable(f"{config.host}: {err}", host=config.host)
+    return HostKeyChanged(
+        f"{config.host} shows {shown.fingerprint if shown else 'another key'}, "
+        f"not {pinned.fingerprint}",
+        host=config.host,
+        expected=pinned.fingerprint,
+        found=shown.fingerprint if shown else "?",
+    )
+
+
+async def _shown_key(config: SftpTargetConfig, pinned: HostKey) -> HostKey | None:
+    key = asyncssh.import_public_key(pinned.line)
+    same_kind = [algorithm.decode() for algorithm in key.sig_algorithms]
+    for algorithms in (same_kind, []):
+        with suppress(TargetUnreachable):
+            return await fetch_host_key(config.host, config.port, algorithms=algorithms)
+    return None
