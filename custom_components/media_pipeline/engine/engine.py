@@ -4,10 +4,15 @@ Every ``async`` method here may be awaited from any event loop; the work happens
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig
+from .errors import EngineStopped
 from .model import (
     DEFAULT_STAGES,
     EngineEvent,
@@ -16,7 +21,14 @@ from .model import (
     Snapshot,
     Stage,
 )
-from .sources.icloud.session import ICloudSession
+
+if TYPE_CHECKING:
+    from .core import Core
+    from .sources.icloud.session import ICloudSession
+
+_LOGGER = logging.getLogger(__name__)
+# Threads for blocking file work; more than cores, because disks and network shares wait.
+_FILE_THREADS = 12
 
 
 class Engine:
@@ -29,56 +41,124 @@ class Engine:
         on_snapshot: Callable[[Snapshot], None],
         on_event: Callable[[EngineEvent], None],
     ) -> None:
-        """The callbacks are called on the engine's thread; snapshots at most once a second."""
-        raise NotImplementedError
+        """The callbacks are called on the engine's thread; snapshots about once a second."""
+        self._config = config
+        self._on_snapshot = on_snapshot
+        self._on_event = on_event
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._core: Core | None = None
 
     @property
     def snapshot(self) -> Snapshot:
         """The latest numbers; cheap, from any thread."""
-        raise NotImplementedError
+        return self._core.snapshot if self._core else Snapshot()
 
     @property
     def icloud_session(self) -> ICloudSession | None:
         """The account's session, shared with the reauth flow so that Apple is asked only once."""
-        raise NotImplementedError
+        return self._core.session if self._core else None
 
     async def start(self) -> None:
         """Start the thread, open or migrate the catalog, check the archive. Fast, no network.
 
         Raises CatalogUnusable, MarkerMissing, MarkerForeign, DeviceChanged, TargetReadOnly.
         """
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._serve, args=(ready,), name="media_pipeline", daemon=True
+        )
+        self._thread.start()
+        await asyncio.to_thread(ready.wait)
+        try:
+            await self._call(self._open())
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _serve(self, ready: threading.Event) -> None:
+        loop = asyncio.new_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="mp-files"))
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        loop.call_soon(ready.set)
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    async def _open(self) -> None:
+        # imported here, on the engine's thread: heavy libraries must not hold up Home Assistant
+        from .core import Core
+
+        self._core = Core(self._config, self._on_snapshot, self._on_event)
+        await self._core.open()
 
     async def stop(self) -> None:
         """Interrupt a run (it goes on with the next one), close everything, end the thread."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self._thread = None
+        try:
+            if self._core is not None:
+                await asyncio.shield(self._wrap(self._core.close(), loop))
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(loop.stop)
+            await asyncio.to_thread(thread.join, 20)
+            self._loop = None
+
+    @staticmethod
+    def _wrap[T](
+        coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
+    ) -> asyncio.Future[T]:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    async def _call[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None or self._thread is None:
+            coroutine.close()
+            raise EngineStopped
+        return await self._wrap(coroutine, self._loop)
+
+    def _opened(self) -> Core:
+        if self._core is None or self._thread is None:
+            raise EngineStopped
+        return self._core
 
     async def start_run(
         self, stages: tuple[Stage, ...] = DEFAULT_STAGES, *, actor: str | None = None
     ) -> str:
         """Start a run and return its id at once. Raises RunActive."""
-        raise NotImplementedError
+        return await self._call(self._opened().start_run(stages, actor))
 
     async def wait_run(self, run_id: str) -> RunSummary:
         """Wait until that run ended. Raises NoActiveRun for an unknown id."""
-        raise NotImplementedError
+        return await self._call(self._opened().wait_run(run_id))
 
     async def pause(self, *, actor: str | None = None) -> None:
         """Pause after the pieces under way. Raises NoActiveRun."""
+        await self._call(self._opened().pause(actor))
 
     async def resume(self, *, actor: str | None = None) -> None:
         """Go on. Raises NoActiveRun."""
+        await self._call(self._opened().resume(actor))
 
     async def cancel(self, *, actor: str | None = None) -> None:
         """Stop the run; what is done stays done. Raises NoActiveRun."""
+        await self._call(self._opened().cancel(actor))
 
     async def plan_cleanup(
         self, *, limit: int | None = None, actor: str | None = None
     ) -> tuple[PlanSummary, dict[str, int]]:
         """Propose what may be freed; also says why the rest may not: reason → assets."""
-        raise NotImplementedError
+        return await self._call(self._opened().plan_cleanup(limit, actor))
 
     async def approve_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
         """Approve a proposed plan. Raises PlanNotFound, PlanWrongState, PlanOutdated."""
-        raise NotImplementedError
+        return await self._call(self._opened().approve(plan_id, actor))
 
     async def cleanup(
         self, plan_id: str, *, dry_run: bool = True, actor: str | None = None
@@ -88,22 +168,20 @@ class Engine:
         Returns the plan and why assets were refused now: reason → assets. Raises PlanNotFound,
         PlanWrongState, PlanOutdated, CleanupStopped, RunActive, NotSupportedBySource.
         """
-        raise NotImplementedError
+        return await self._call(self._opened().cleanup(plan_id, dry_run, actor))
 
     async def undo_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
         """Restore a plan's freed assets from Recently Deleted."""
-        raise NotImplementedError
+        return await self._call(self._opened().undo(plan_id, actor))
 
     async def submit_code(self, code: str) -> None:
         """Answer Apple's question for a two-factor code. Raises InvalidCode, CodeRequired."""
+        await self._call(self._opened().submit_code(code))
 
     async def refresh(self) -> Snapshot:
         """Compute the numbers anew (free space, catalog)."""
-        raise NotImplementedError
+        return await self._call(self._opened().refresh())
 
     async def diagnostics(self) -> dict[str, Any]:
         """Counts and states for a diagnostics file; no names, hosts or paths."""
-        raise NotImplementedError
-
-
-__all__ = ["Engine", "asyncio"]
+        return await self._call(self._opened().diagnostics())

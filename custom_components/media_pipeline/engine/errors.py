@@ -15,7 +15,7 @@ class PipelineError(Exception):
     key: ClassVar[str] = "unknown"
 
     def __init__(self, detail: str = "", /, **placeholders: str) -> None:
-        """Keep ``detail`` for the log (English, free form) and ``placeholders`` for the translation."""
+        """``detail`` is for the log (English); ``placeholders`` fill the translated text."""
         super().__init__(detail or self.key)
         self.detail = detail
         self.placeholders = placeholders

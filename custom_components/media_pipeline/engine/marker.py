@@ -1,4 +1,4 @@
-"""The marker file: proof that a folder really is our archive or target, and not an empty mount point."""
+"""The marker file: proof that a folder is our archive or target, not an empty mount point."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def write_marker(folder: Path, marker_id: str) -> None:
 
 
 def claim_folder(folder: Path) -> FolderIdentity:
-    """Take a folder into use: adopt its marker, or write the first one. Blocking; raises OSError."""
+    """Take a folder into use: adopt its marker or write the first one. Blocking; OSError."""
     marker_id = read_marker(folder)
     if marker_id is None:
         marker_id = new_marker_id()

@@ -16,7 +16,7 @@ _MAX_SUFFIX_BYTES: Final = 16
 
 
 def portable_name(name: str, fallback: str = "unnamed") -> str:
-    """Make one path part out of any text: NFC, no separators or control characters, no reserved name."""
+    """One path part out of any text: NFC, no separators, control characters or reserved names."""
     text = _FORBIDDEN.sub("_", unicodedata.normalize("NFC", name)).strip(" .")
     text = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cs", "Cf"})
     if not text:
@@ -36,7 +36,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def collision_key(name: str) -> str:
-    """What two names share when a case-insensitive or normalising file system can't tell them apart."""
+    """What names share that a case-insensitive or normalising file system can't tell apart."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -1,1 +1,1 @@
-"""The catalog: everything known about assets, files, copies, runs and plans. It is the queue, too."""
+"""Everything known about assets, files, copies, runs and plans. It is the queue, too."""

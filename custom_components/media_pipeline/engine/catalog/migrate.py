@@ -11,7 +11,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run every missing revision in one transaction. Blocking; raises SQLAlchemy's DatabaseError."""
+    """Run every missing revision in one transaction. Blocking; raises DatabaseError."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:

@@ -43,8 +43,16 @@ class Ground:
     shared_prefix: str = "SharedSync-"
 
 
-def _per_resource(ground: Ground) -> Any:
+def _flag(condition: Any) -> Any:
+    """1 or 0, so that sums and minima are numbers and not truth values."""
+    return case((condition, 1), else_=0)
+
+
+def _per_resource(ground: Ground, only: int | None) -> Any:
     """One row per current original: how many independent proven copies hold its very bytes."""
+    chosen = [resources.c.current, resources.c.role.in_(ORIGINAL_ROLES)]
+    if only is not None:
+        chosen.append(resources.c.asset_id == only)
     proven = and_(
         copies.c.resource_id == resources.c.id,
         copies.c.state == CopyState.VERIFIED,
@@ -61,26 +69,27 @@ def _per_resource(ground: Ground) -> Any:
         select(
             resources.c.asset_id,
             resources.c.size,
-            is_archived.label("archived"),
-            (resources.c.state == ResourceState.QUARANTINED).label("quarantined"),
-            resources.c.checksum_known,
-            (func.count(distinct(targets.c.domain)) + case((is_archived, 1), else_=0)).label(
-                "copies"
-            ),
-            func.max(func.coalesce(targets.c.off_machine, 0)).label("off_machine"),
+            _flag(is_archived).label("archived"),
+            _flag(resources.c.state == ResourceState.QUARANTINED).label("quarantined"),
+            _flag(resources.c.checksum_known).label("checksum_known"),
+            (func.count(distinct(targets.c.domain)) + _flag(is_archived)).label("copies"),
+            func.max(_flag(targets.c.off_machine.is_(True))).label("off_machine"),
         )
         .select_from(resources)
         .outerjoin(copies, proven)
         .outerjoin(targets, counts)
-        .where(resources.c.current, resources.c.role.in_(ORIGINAL_ROLES))
+        .where(*chosen)
         .group_by(resources.c.id)
         .subquery("per_resource")
     )
 
 
-def _per_asset(ground: Ground) -> Any:
-    """One row per asset with its numbers and the first reason that keeps it from being freed."""
-    inner = _per_resource(ground)
+def _per_asset(ground: Ground, only: int | None = None) -> Any:
+    """One row per asset with its numbers and the first reason that keeps it from being freed.
+
+    ``only`` is the id of one asset; without it the whole library is looked at.
+    """
+    inner = _per_resource(ground, only)
     each = (
         select(
             inner.c.asset_id,
@@ -129,7 +138,7 @@ def _per_asset(ground: Ground) -> Any:
             func.coalesce(each.c.bytes, 0).label("bytes"),
             func.coalesce(each.c.archived, 0).label("archived"),
             func.coalesce(each.c.quarantined, 0).label("quarantined"),
-            (func.coalesce(each.c.copies, 0) >= max(1, safety.required_copies)).label("protected"),
+            _flag(each.c.copies >= max(1, safety.required_copies)).label("protected"),
             reason.label("reason"),
         )
         .select_from(assets)
@@ -148,7 +157,7 @@ def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
             func.sum(asset.c.bytes).label("bytes"),
             func.sum(asset.c.protected).label("protected"),
             func.sum(asset.c.quarantined).label("quarantined"),
-            func.sum(asset.c.reason.is_(None)).label("freeable"),
+            func.sum(_flag(asset.c.reason.is_(None))).label("freeable"),
             func.sum(case((asset.c.reason.is_(None), asset.c.bytes), else_=0)).label("free_bytes"),
         ).select_from(asset)
     ).one()
@@ -216,7 +225,7 @@ def eligible(connection: Connection, ground: Ground, limit: int) -> Sequence[Row
 
 def reason_of(connection: Connection, ground: Ground, asset_id: int) -> str | None:
     """Why one asset may not be freed; None when it may, ``not_present`` when it is gone."""
-    asset = _per_asset(ground)
+    asset = _per_asset(ground, asset_id)
     row = connection.execute(select(asset.c.reason).where(asset.c.id == asset_id)).first()
     return "not_present" if row is None else row.reason
 

@@ -328,6 +328,11 @@ def copy_proven(connection: Connection, copy_id: int, sha256: str, method: Proof
     )
 
 
+def copy_unproven(connection: Connection, copy_id: int) -> None:
+    """A copy's proof is too old to count; the next verify proves it again."""
+    connection.execute(update(copies).where(copies.c.id == copy_id).values(state=CopyState.SENT))
+
+
 def copy_lost(connection: Connection, copy_id: int, reason: str) -> None:
     """A copy is missing or has other bytes: it counts for nothing and is sent again.
 

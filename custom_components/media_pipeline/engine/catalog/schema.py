@@ -65,7 +65,7 @@ resources = Table(
     Column("url", Text),
     Column("url_expires", Integer),
     Column("state", String, nullable=False, server_default="pending"),
-    Column("path", String, unique=True),
+    Column("path", String),
     Column("sha256", String),
     Column("container", String),
     Column("archived_at", Integer),

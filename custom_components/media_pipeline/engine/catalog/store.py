@@ -4,12 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from ..clock import now_ms
 from ..model import RunOutcome, RunSummary, Stage
-from .schema import journal, rejects, runs, values
+from .schema import copies, journal, rejects, resources, runs, values
 
 
 def get_values(connection: Connection, prefix: str) -> dict[str, str]:
@@ -121,3 +121,15 @@ def last_run(connection: Connection) -> RunSummary | None:
         counts=json.loads(row.counts),
         error=row.error,
     )
+
+
+def error_counts(connection: Connection) -> dict[str, int]:
+    """Error key → number of files and records that have it now."""
+    counts: dict[str, int] = {}
+    for column in (resources.c.error, copies.c.error, rejects.c.reason):
+        rows = connection.execute(
+            select(column, func.count()).where(column.is_not(None)).group_by(column)
+        )
+        for key, number in rows:
+            counts[key] = counts.get(key, 0) + number
+    return counts

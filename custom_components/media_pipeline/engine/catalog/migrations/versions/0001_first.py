@@ -161,7 +161,6 @@ def upgrade() -> None:
             ["resources.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("path"),
     )
     op.create_index("resources_asset", "resources", ["asset_id"], unique=False)
     op.create_index("resources_compress", "resources", ["compress"], unique=False)

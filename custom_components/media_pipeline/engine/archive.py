@@ -1,0 +1,159 @@
+"""The archive: where verified originals lie, and how a file becomes one of them."""
+
+import asyncio
+import errno
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from .checksums import Digest, hash_file
+from .errors import (
+    MarkerMissing,
+    SourceFileChanged,
+    TargetFull,
+    TargetReadOnly,
+    TargetUnavailableError,
+    TransientError,
+)
+from .marker import FolderIdentity, check_folder, claim_folder, device_of
+from .names import with_tag
+
+_LOGGER = logging.getLogger(__name__)
+PARTS: Final = ".media_pipeline/parts"
+COMPRESSED: Final = "compressed"
+
+
+class Archive:
+    """A folder with a marker. Methods marked blocking run in an executor."""
+
+    def __init__(self, root: Path, identity: FolderIdentity | None, reserve: int) -> None:
+        """``identity`` is what is remembered from before; None takes the folder into use."""
+        self.root = root
+        self.reserve = reserve
+        self._identity = identity
+
+    @property
+    def identity(self) -> FolderIdentity | None:
+        """What to remember about the folder."""
+        return self._identity
+
+    async def open(self) -> None:
+        """Check that this is our archive. Raises TargetUnavailableError kinds."""
+        await asyncio.to_thread(self._open)
+
+    def _open(self) -> None:
+        try:
+            if self._identity is None:
+                self.root.mkdir(parents=True, exist_ok=True)
+                self._identity = claim_folder(self.root)
+            self.check()
+            (self.root / PARTS).mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise os_error(err, self.root) from err
+
+    def check(self) -> None:
+        """Refuse to go on when the folder is not the one we know. Blocking."""
+        if self._identity is None:
+            raise MarkerMissing("the archive was never opened", path=str(self.root))
+        try:
+            check_folder(self.root, self._identity)
+        except OSError as err:
+            raise os_error(err, self.root) from err
+
+    @property
+    def domain(self) -> str:
+        """Failure domain: targets on the same file system do not count as another copy."""
+        return self._identity.device_id if self._identity else device_of(self.root)
+
+    def path_of(self, relative: str) -> Path:
+        """Absolute path of an archived file."""
+        return self.root / relative
+
+    def part_of(self, name: str) -> Path:
+        """Where a download named ``name`` grows."""
+        return self.root / PARTS / name
+
+    def free_bytes(self) -> int:
+        """Free space for the user that Home Assistant runs as. Blocking."""
+        return shutil.disk_usage(self.root).free
+
+    def need(self, size: int) -> None:
+        """Raise TargetFull when ``size`` more bytes would eat into the reserve. Blocking."""
+        free = self.free_bytes()
+        if free < size + self.reserve:
+            raise TargetFull(
+                f"{free} bytes free, {size} needed", path=str(self.root), free=str(free)
+            )
+
+    def publish(self, part: Path, relative: str, sha256: str) -> str:
+        """Give a finished, flushed part file its name without overwriting anything. Blocking.
+
+        Returns the relative path used: another one when foreign bytes were in the way; the part
+        file is dropped when the very same bytes lie there already (a crash after publishing).
+        """
+        self.check()
+        try:
+            for candidate in (relative, with_tag(relative, sha256[:8])):
+                final = self.path_of(candidate)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                if _link(part, final):
+                    _flush_folder(final.parent)
+                    return candidate
+                if hash_file(final).sha256 == sha256:
+                    part.unlink()
+                    return candidate
+        except OSError as err:
+            raise os_error(err, self.root) from err
+        raise SourceFileChanged(f"{relative} and its tagged name hold foreign bytes", path=relative)
+
+    def read_back(self, relative: str, *, apple: bool = False) -> Digest:
+        """Read an archived file from the disk, not from the cache, and hash it. Blocking.
+
+        Raises FileNotFoundError and other OSErrors.
+        """
+        path = self.path_of(relative)
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return hash_file(path, apple=apple)
+
+
+def _link(part: Path, final: Path) -> bool:
+    """Move ``part`` to ``final`` unless something is there; False when something is."""
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        return False
+    except OSError as err:
+        # exFAT, some SMB and FUSE mounts have no hard links; we are the only writer here
+        if err.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}:
+            raise
+        if final.exists():
+            return False
+        part.rename(final)
+        return True
+    part.unlink()
+    return True
+
+
+def _flush_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    except OSError as err:
+        if err.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems
+            raise
+    finally:
+        os.close(fd)
+
+
+def os_error(err: OSError, path: Path) -> TargetUnavailableError | TransientError:
+    """The named error behind an OSError on the archive."""
+    if err.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return TargetFull(str(err), path=str(path), free="0")
+    if err.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return TargetReadOnly(str(err), path=str(path))
+    if err.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return MarkerMissing(str(err), path=str(path))
+    return TransientError(str(err), path=str(path))

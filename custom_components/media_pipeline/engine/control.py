@@ -1,0 +1,113 @@
+"""Pausing and waking: what the stages of a run share besides the catalog."""
+
+import asyncio
+from collections import deque
+from time import monotonic
+
+from .model import Stage, StageProgress
+
+_RATE_WINDOW = 30.0
+
+
+class Control:
+    """Pause, and "there is new work" between the stages of one run."""
+
+    def __init__(self) -> None:
+        """Running, nothing announced."""
+        self._going = asyncio.Event()
+        self._going.set()
+        self._changed = asyncio.Event()
+
+    @property
+    def paused(self) -> bool:
+        """True while the run is held."""
+        return not self._going.is_set()
+
+    def pause(self) -> None:
+        """Hold at the next checkpoint."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._going.set()
+
+    async def checkpoint(self) -> None:
+        """Wait here while paused."""
+        await self._going.wait()
+
+    def announce(self) -> None:
+        """Wake stages that wait for the work of another stage."""
+        self._changed.set()
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Until something is announced, at most ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+
+class Progress:
+    """Counters of one run; ``StageProgress`` is what the outside sees."""
+
+    def __init__(self) -> None:
+        """All zero."""
+        self._done: dict[Stage, int] = {}
+        self._bytes: dict[Stage, int] = {}
+        self._failed: dict[Stage, int] = {}
+        self._waiting: dict[Stage, tuple[int, int]] = {}
+        self._moved: deque[tuple[float, int]] = deque()
+
+    def done(self, stage: Stage, size: int = 0, count: int = 1) -> None:
+        """One more item is finished."""
+        self._done[stage] = self._done.get(stage, 0) + count
+        self._bytes[stage] = self._bytes.get(stage, 0) + size
+
+    def failed(self, stage: Stage) -> None:
+        """One more item failed for this run."""
+        self._failed[stage] = self._failed.get(stage, 0) + 1
+
+    def waiting(self, stage: Stage, count: int, size: int) -> None:
+        """What the catalog says is still to be done."""
+        self._waiting[stage] = (count, size)
+
+    def moved(self, size: int) -> None:
+        """Bytes that went over a wire or a disk just now, for the rate."""
+        now = monotonic()
+        if self._moved and now - self._moved[-1][0] < 0.25:
+            at, before = self._moved[-1]
+            self._moved[-1] = (at, before + size)
+        else:
+            self._moved.append((now, size))
+        while self._moved and now - self._moved[0][0] > _RATE_WINDOW:
+            self._moved.popleft()
+
+    def rate(self) -> float:
+        """Bytes per second over the last half minute."""
+        if not self._moved:
+            return 0.0
+        span = max(1.0, monotonic() - self._moved[0][0])
+        return sum(size for _, size in self._moved) / span
+
+    def count(self, stage: Stage) -> int:
+        """Items finished in a stage."""
+        return self._done.get(stage, 0)
+
+    def stages(self) -> dict[Stage, StageProgress]:
+        """A frozen copy."""
+        result = {}
+        for stage in Stage:
+            if stage not in self._done and stage not in self._waiting and stage not in self._failed:
+                continue
+            waiting, waiting_bytes = self._waiting.get(stage, (0, 0))
+            done, size = self._done.get(stage, 0), self._bytes.get(stage, 0)
+            result[stage] = StageProgress(
+                done=done,
+                total=done + waiting,
+                bytes_done=size,
+                bytes_total=size + waiting_bytes,
+                failed=self._failed.get(stage, 0),
+            )
+        return result

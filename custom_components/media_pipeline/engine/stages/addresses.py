@@ -1,0 +1,70 @@
+"""Fresh download addresses: many expired ones are looked up with one request."""
+
+import asyncio
+from collections.abc import Sequence
+
+from ..catalog.assets import mark_gone, store_assets
+from ..catalog.database import Catalog
+from ..clock import SECOND, now_ms
+from ..model import AssetRecord, Role
+from ..sources.base import Source
+
+_GATHER = 0.05
+_BATCH = 100
+# an address is good for an hour; one that ends sooner than this is not worth starting with
+_MARGIN = 120 * SECOND
+
+
+class Addresses:
+    """Looks assets up again for downloads whose address is missing or too old."""
+
+    def __init__(self, source: Source, catalog: Catalog) -> None:
+        """Shared by all downloads of a run."""
+        self._source = source
+        self._catalog = catalog
+        self._waiting: dict[str, asyncio.Future[AssetRecord | None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def is_fresh(url: str | None, expires: int | None) -> bool:
+        """True when a download may be started with this address."""
+        return url is not None and (expires is None or expires > now_ms() + _MARGIN)
+
+    async def refresh(self, key: str, role: Role) -> str | None:
+        """A fresh address for one file of an asset; None when the asset or file is gone."""
+        future = self._waiting.get(key)
+        if future is None:
+            future = self._waiting[key] = asyncio.get_running_loop().create_future()
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._look_up())
+        record = await asyncio.shield(future)
+        if record is None or record.trashed:
+            return None
+        return next((item.url for item in record.resources if item.role == role), None)
+
+    async def _look_up(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(_GATHER)
+            keys = list(self._waiting)[:_BATCH]
+            futures = {key: self._waiting.pop(key) for key in keys}
+            try:
+                records = await self._source.lookup(keys)
+                await self._store(keys, records)
+            except BaseException as err:
+                for future in futures.values():
+                    if not future.done():
+                        future.set_exception(err)
+                        future.exception()  # seen, also when nobody waits any more
+                if isinstance(err, asyncio.CancelledError):
+                    raise
+                continue
+            for key, future in futures.items():
+                if not future.done():
+                    future.set_result(records.get(key))
+
+    async def _store(self, keys: Sequence[str], records: dict[str, AssetRecord | None]) -> None:
+        found = [record for record in records.values() if record is not None]
+        await self._catalog.write(store_assets, found)
+        gone = [key for key in keys if records.get(key) is None]
+        if gone:
+            await self._catalog.write(mark_gone, gone)

@@ -1,0 +1,135 @@
+"""The interface of a stage, and the loop that all of them share."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ..archive import Archive
+from ..catalog.database import Catalog
+from ..catalog.results import Failure
+from ..clock import SECOND, now_ms
+from ..config import EngineConfig
+from ..control import Control, Progress
+from ..errors import (
+    CorruptError,
+    FileVanished,
+    NeedsUserError,
+    PermanentError,
+    PipelineError,
+    TargetUnavailableError,
+    ThrottledError,
+)
+from ..media.pool import MediaPool
+from ..model import EngineEvent, Stage
+from ..sources.base import Source
+
+if TYPE_CHECKING:
+    from ..target_hub import TargetHub
+
+_LOGGER = logging.getLogger(__name__)
+_SHORT_WAIT = 120.0
+# An item that failed is waited for when its next try is this near (milliseconds).
+_PATIENCE = 15 * SECOND
+
+
+@dataclass(slots=True)
+class StageContext:
+    """What a stage works with."""
+
+    config: EngineConfig
+    catalog: Catalog
+    archive: Archive
+    source: Source
+    targets: TargetHub
+    media: MediaPool
+    control: Control
+    progress: Progress
+    report: Callable[[EngineEvent], None]
+    problems: dict[str, PipelineError] = field(default_factory=dict)
+    """What held a stage up: subject (``source`` or a target id) → error."""
+    running: set[Stage] = field(default_factory=set)
+    """Stages of this run that may still make work for later ones."""
+
+    def problem(self, subject: str, error: PipelineError) -> None:
+        """Remember what holds something up; logged once per run and subject."""
+        if subject not in self.problems:
+            _LOGGER.warning("%s: %s (%s)", subject, error.key, error.detail)
+        self.problems[subject] = error
+
+
+class StageRunner(Protocol):
+    """One stage."""
+
+    stage: Stage
+
+    async def run(self, context: StageContext) -> None:
+        """Work until nothing is left and no earlier stage can make more."""
+        ...
+
+
+def failure_of(error: PipelineError) -> Failure:
+    """What an error means for the next try of the item it hit."""
+    return Failure(
+        key=error.key,
+        final=isinstance(error, PermanentError),
+        counts=isinstance(error, CorruptError | FileVanished),
+    )
+
+
+def stops_stage(error: PipelineError) -> bool:
+    """True for errors that hit every item alike: the stage pauses instead of trying each."""
+    return isinstance(error, NeedsUserError | TargetUnavailableError | ThrottledError)
+
+
+async def drain[T](
+    context: StageContext,
+    *,
+    fetch: Callable[[int, int, Collection[int]], Awaitable[Sequence[T]]],
+    handle: Callable[[T], Awaitable[None]],
+    identify: Callable[[T], int],
+    parallel: int,
+    more_may_come: Callable[[], bool],
+) -> None:
+    """Keep ``parallel`` items in work until the catalog has no more and nobody makes any.
+
+    ``fetch(now, limit, skip)`` asks the catalog for what may be tried at ``now``; ``handle``
+    settles one item and raises only what stops the stage (see ``stops_stage``): that cancels the
+    items under way, which keep what they have for the next run.
+    """
+    in_work: dict[int, asyncio.Task[None]] = {}
+    try:
+        while True:
+            await context.control.checkpoint()
+            room = parallel - len(in_work)
+            # asked for before looking, so that work made meanwhile is not missed
+            expecting = more_may_come()
+            batch = await fetch(now_ms(), room, list(in_work)) if room > 0 else []
+            for item in batch:
+                in_work[identify(item)] = asyncio.ensure_future(handle(item))
+            if not in_work:
+                if not expecting and not await fetch(now_ms() + _PATIENCE, 1, ()):
+                    return
+                await context.control.wait_for_work(1.0)
+                continue
+            finished, _ = await asyncio.wait(
+                in_work.values(), return_when=asyncio.FIRST_COMPLETED, timeout=1.0
+            )
+            for key in [key for key, task in in_work.items() if task in finished]:
+                in_work.pop(key).result()
+    finally:
+        for task in in_work.values():
+            task.cancel()
+        if in_work:
+            await asyncio.gather(*in_work.values(), return_exceptions=True)
+
+
+async def wait_out(context: StageContext, error: ThrottledError) -> bool:
+    """Wait as long as the other side asked; False when that is too long for this run."""
+    if error.retry_after > _SHORT_WAIT:
+        return False
+    _LOGGER.info("asked to slow down, waiting %.0f s", error.retry_after)
+    await asyncio.sleep(error.retry_after)
+    await context.control.checkpoint()
+    return True

@@ -1,0 +1,210 @@
+"""One file on its way into the archive: fetch or resume, check everything, publish."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..archive import Archive, os_error
+from ..checksums import Digest
+from ..control import Control
+from ..errors import (
+    ChecksumMismatch,
+    CorruptError,
+    FileVanished,
+    LengthMismatch,
+    SourceUnreachable,
+    TargetFull,
+    UrlExpired,
+)
+from ..media.container import check_container
+from ..model import Role
+from ..names import split_name
+from ..sources.base import Source
+from .addresses import Addresses
+from .places import place_of
+
+_PIECE = 1 << 20
+_TRIES = 4
+_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A file that was published in the archive."""
+
+    path: str
+    sha256: str
+    size: int
+    container: str
+    adopted: bool = False
+    """True when the very file already lay there and nothing was fetched."""
+
+
+class AssetGone(FileVanished):
+    """The asset was deleted at the source before it could be fetched."""
+
+    key = "asset_gone"
+
+
+class _Part:
+    """The growing file and its checksums. Blocking; used by one thread at a time."""
+
+    def __init__(self, path: Path, *, apple: bool) -> None:
+        self.path = path
+        self.digest = Digest(apple=apple)
+        self._apple = apple
+        self._file = path.open("ab", buffering=0)
+
+    @classmethod
+    def resume(cls, path: Path, limit: int, *, apple: bool) -> _Part:
+        """Open a part file; what it holds already is read again and counted."""
+        part = cls(path, apple=apple)
+        if path.stat().st_size > limit:
+            part.restart()
+        else:
+            with path.open("rb", buffering=0) as file:
+                while data := file.read(_PIECE):
+                    part.digest.update(data)
+        return part
+
+    def restart(self) -> None:
+        """Forget what was fetched."""
+        self._file.truncate(0)
+        self.digest = Digest(apple=self._apple)
+
+    def write(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[self._file.write(view) :]
+            self.digest.update(piece)
+
+    def flush(self) -> None:
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Downloader:
+    """Fetches files of one source into one archive."""
+
+    def __init__(
+        self,
+        source: Source,
+        archive: Archive,
+        addresses: Addresses,
+        control: Control,
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        """``on_bytes`` gets the size of each piece that arrived."""
+        self._source = source
+        self._archive = archive
+        self._addresses = addresses
+        self._control = control
+        self._on_bytes = on_bytes
+
+    async def fetch(self, row: Any) -> Archived:
+        """Archive one resource (a row of the queue).
+
+        Raises AssetGone, CorruptError kinds (the part file is removed, except after a short body,
+        which is continued), TargetUnavailableError kinds for the archive and the source's errors.
+        """
+        version = hashlib.sha256(row.version.encode()).hexdigest()[:12]
+        part = self._archive.part_of(f"{row.id}-{version}.part")
+        try:
+            adopted = await asyncio.to_thread(self._prepare, row)
+            if adopted is not None:
+                return adopted
+            sha256 = await self._fetch_bytes(row, part)
+            return await asyncio.to_thread(self._finish, row, part, sha256)
+        except CorruptError as err:
+            # a body that was cut short is continued next time, unless it failed that way before
+            if not isinstance(err, LengthMismatch) or row.attempts > 0:
+                await asyncio.to_thread(part.unlink, missing_ok=True)
+            raise
+        except OSError as err:
+            named = os_error(err, self._archive.root)
+            if isinstance(named, TargetFull):
+                await asyncio.to_thread(part.unlink, missing_ok=True)
+            raise named from err
+
+    def _prepare(self, row: Any) -> Archived | None:
+        self._archive.check()
+        self._archive.need(row.size)
+        relative = place_of(row)
+        path = self._archive.path_of(relative)
+        if not row.checksum_known or not path.is_file() or path.stat().st_size != row.size:
+            return None
+        digest = self._archive.read_back(relative, apple=True)
+        if digest.apple != row.checksum:
+            return None
+        container = check_container(path, split_name(row.filename)[1])
+        return Archived(relative, digest.sha256, digest.size, container, adopted=True)
+
+    async def _fetch_bytes(self, row: Any, path: Path) -> str:
+        part = await asyncio.to_thread(_Part.resume, path, row.size, apple=bool(row.checksum_known))
+        try:
+            url = row.url if self._addresses.is_fresh(row.url, row.url_expires) else None
+            for attempt in range(1, _TRIES + 1):
+                if url is None:
+                    url = await self._addresses.refresh(row.asset_key, Role(row.role))
+                if url is None:
+                    raise AssetGone("deleted at the source")
+                try:
+                    if part.digest.size < row.size or row.size == 0:
+                        await self._stream(url, row, part)
+                    break
+                except UrlExpired:
+                    url = None
+                    if attempt == _TRIES:
+                        raise
+                except SourceUnreachable:
+                    if attempt == _TRIES:
+                        raise
+                    await asyncio.sleep(_PAUSE * attempt)
+            await asyncio.to_thread(part.flush)
+        finally:
+            await asyncio.shield(asyncio.to_thread(part.close))
+        if part.digest.size != row.size:
+            raise LengthMismatch(
+                f"{part.digest.size} bytes instead of {row.size}",
+                expected=str(row.size),
+                actual=str(part.digest.size),
+            )
+        if row.checksum_known and part.digest.apple != row.checksum:
+            raise ChecksumMismatch("Apple's checksum differs")
+        return part.digest.sha256
+
+    async def _stream(self, url: str, row: Any, part: _Part) -> None:
+        async with self._source.fetch(url, part.digest.size) as download:
+            if download.offset != part.digest.size:
+                await asyncio.to_thread(part.restart)
+            held: list[bytes] = []
+            size = 0
+            async for piece in download.pieces:
+                held.append(piece)
+                size += len(piece)
+                self._on_bytes(len(piece))
+                if part.digest.size + size > row.size:
+                    raise ChecksumMismatch("more bytes than announced")
+                if size >= _PIECE:
+                    await asyncio.to_thread(part.write, held)
+                    held, size = [], 0
+                    await self._control.checkpoint()
+            if held:
+                await asyncio.to_thread(part.write, held)
+
+    def _finish(self, row: Any, part: Path, sha256: str) -> Archived:
+        container = check_container(part, split_name(row.filename)[1])
+        if row.captured is not None:
+            # a negative or huge time is a fact about the photo that some file systems refuse
+            with contextlib.suppress(OSError, OverflowError):
+                os.utime(part, (row.captured / 1000, row.captured / 1000))
+        path = self._archive.publish(part, place_of(row), sha256)
+        return Archived(path, sha256, row.size, container)

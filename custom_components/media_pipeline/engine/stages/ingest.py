@@ -1,0 +1,167 @@
+"""Ingest: list what changed at the source, and archive every file of it."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from ..catalog import results, work
+from ..catalog.assets import CURSOR, keys_of_masters, mark_gone, store_assets, store_page
+from ..catalog.store import get_values, set_values
+from ..clock import now_ms
+from ..errors import (
+    PipelineError,
+    SourceUnreachable,
+    TargetUnavailableError,
+    ThrottledError,
+)
+from ..model import ChangePage, EngineEvent, Stage
+from .addresses import Addresses
+from .base import StageContext, drain, failure_of, stops_stage, wait_out
+from .download import AssetGone, Downloader
+from .records import save_records
+
+_LOGGER = logging.getLogger(__name__)
+_WALK = "walk/"
+# After this many files in a row that the network broke, the source is taken to be away.
+_NETWORK_FAILURES = 20
+SOURCE = "source"
+
+
+class Ingest:
+    """The first stage. Its later runs cost what changed."""
+
+    stage = Stage.INGEST
+
+    def __init__(self) -> None:
+        """One object per run."""
+        self._listing = False
+        self._broken = 0
+
+    async def run(self, context: StageContext) -> None:
+        """List and download side by side; what stops them is noted as a problem of the source."""
+        try:
+            await context.source.open()
+        except PipelineError as err:
+            self._note(context, err)
+            return
+        addresses = Addresses(context.source, context.catalog)
+        downloader = Downloader(
+            context.source, context.archive, addresses, context.control, context.progress.moved
+        )
+        self._listing = True
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._list(context))
+            group.create_task(self._download(context, downloader))
+        await save_records(context)
+
+    @staticmethod
+    def _note(context: StageContext, err: PipelineError) -> None:
+        subject = "archive" if isinstance(err, TargetUnavailableError) else SOURCE
+        context.problem(subject, err)
+        if err.key == "code_required":
+            context.report(EngineEvent("code_required"))
+
+    async def _list(self, context: StageContext) -> None:
+        try:
+            while True:
+                try:
+                    await self._walk(context)
+                    break
+                except ThrottledError as err:
+                    if not await wait_out(context, err):
+                        raise
+        except PipelineError as err:
+            self._note(context, err)
+        finally:
+            self._listing = False
+            context.control.announce()
+
+    async def _walk(self, context: StageContext) -> None:
+        cursor = await context.catalog.read(get_values, CURSOR)
+        stored = await context.catalog.read(get_values, _WALK)
+        walk_id = stored.get("id", "")
+        async for page in context.source.walk(cursor):
+            if page.started_walk or not walk_id:
+                walk_id = uuid4().hex[:12]
+                await context.catalog.write(set_values, _WALK, {"id": walk_id})
+            await context.catalog.write(store_page, page, walk_id)
+            await self._find_masters(context, page)
+            context.control.announce()
+            await context.control.checkpoint()
+
+    @staticmethod
+    async def _find_masters(context: StageContext, page: ChangePage) -> None:
+        if not page.masters_alone:
+            return
+        keys = await context.catalog.read(keys_of_masters, page.masters_alone)
+        if not keys:
+            return
+        found = await context.source.lookup(keys)
+        records = [record for record in found.values() if record is not None]
+        await context.catalog.write(store_assets, records)
+        await context.catalog.write(mark_gone, [key for key in keys if found.get(key) is None])
+
+    async def _download(self, context: StageContext, downloader: Downloader) -> None:
+        async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
+            return await context.catalog.read(work.to_ingest, now, limit, skip)
+
+        try:
+            while True:
+                try:
+                    await drain(
+                        context,
+                        fetch=fetch,
+                        handle=partial(self._archive_one, context, downloader),
+                        identify=lambda row: int(row.id),
+                        parallel=context.config.downloads,
+                        more_may_come=lambda: self._listing,
+                    )
+                    break
+                except ThrottledError as err:
+                    if not await wait_out(context, err):
+                        raise
+        except PipelineError as err:
+            self._note(context, err)
+
+    async def _archive_one(self, context: StageContext, downloader: Downloader, row: Any) -> None:
+        await context.control.checkpoint()
+        try:
+            done = await downloader.fetch(row)
+        except AssetGone:
+            await context.catalog.write(mark_gone, [row.asset_key])
+            return
+        except PipelineError as err:
+            if stops_stage(err):
+                raise
+            await self._failed(context, row, err)
+            return
+        self._broken = 0
+        await context.catalog.write(
+            results.archived,
+            row.id,
+            path=done.path,
+            sha256=done.sha256,
+            size=done.size,
+            container=done.container,
+        )
+        context.progress.done(self.stage, done.size)
+        context.control.announce()
+
+    async def _failed(self, context: StageContext, row: Any, err: PipelineError) -> None:
+        quarantined = await context.catalog.write(results.ingest_failed, row.id, failure_of(err))
+        if quarantined:
+            _LOGGER.warning("a file was put aside: %s (%s)", err.key, err.detail)
+            context.progress.failed(self.stage)
+        if isinstance(err, SourceUnreachable):
+            self._broken += 1
+            if self._broken >= _NETWORK_FAILURES:
+                raise err
+
+
+async def waiting(context: StageContext) -> None:
+    """Tell the progress what is left."""
+    count, size = await context.catalog.read(work.waiting_ingest, now_ms())
+    context.progress.waiting(Stage.INGEST, count, size)

@@ -1,0 +1,30 @@
+"""Where files lie: ``YYYY/MM/<stem><suffix>``, smaller versions below ``compressed/``."""
+
+from typing import Any, Final
+
+from ..archive import COMPRESSED
+from ..model import Role
+from ..names import split_name
+
+_ADDITION: Final = {Role.EDITED: "_edited", Role.EDITED_VIDEO: "_edited"}
+RECORD_SUFFIX: Final = ".json"
+
+
+def place_of(row: Any) -> str:
+    """Relative path for a resource (a row of the queue: role, filename, folder, stem)."""
+    _, suffix = split_name(row.filename)
+    return f"{row.folder}/{row.stem}{_ADDITION.get(Role(row.role), '')}{suffix}"
+
+
+def compressed_place_of(row: Any, suffix: str) -> str:
+    """Relative path for the smaller version of a resource."""
+    _, original = split_name(row.filename)
+    # a RAW+JPEG pair must not end in one name
+    extra = original.replace(".", "_") if row.role == Role.ALTERNATIVE else ""
+    addition = _ADDITION.get(Role(row.role), "")
+    return f"{COMPRESSED}/{row.folder}/{row.stem}{addition}{extra}{suffix}"
+
+
+def record_place_of(asset: Any) -> str:
+    """Relative path for an asset's record file (a row of assets)."""
+    return f"{asset.folder}/{asset.stem}{RECORD_SUFFIX}"

@@ -1,0 +1,131 @@
+"""Sync: every target gets what it lacks, side by side; one that fails does not hold the others."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any
+
+from ..catalog import results, work
+from ..config import TargetConfig
+from ..errors import (
+    FileVanished,
+    PipelineError,
+    SourceFileChanged,
+    TargetUnavailableError,
+)
+from ..model import Role, Stage
+from ..targets.base import Target
+from .base import StageContext, drain, failure_of, stops_stage
+
+_LOGGER = logging.getLogger(__name__)
+_PARALLEL = 8
+_FEEDERS = frozenset({Stage.INGEST, Stage.COMPRESS})
+
+
+class ArchiveAway(Exception):
+    """The archive, not the target, is what can't be used."""
+
+    def __init__(self, error: PipelineError) -> None:
+        """``error`` is what the archive's check raised."""
+        super().__init__(error.key)
+        self.error = error
+
+
+async def check_archive(context: StageContext) -> None:
+    """A missing file may only mean that the archive's mount vanished. Raises ArchiveAway."""
+    try:
+        await asyncio.to_thread(context.archive.check)
+    except PipelineError as err:
+        raise ArchiveAway(err) from err
+
+
+class Sync:
+    """The third stage; works on what ingest and compress made, also while they go on."""
+
+    stage = Stage.SYNC
+
+    async def run(self, context: StageContext) -> None:
+        """All targets at once."""
+        async with asyncio.TaskGroup() as group:
+            for config in context.targets.configs.values():
+                group.create_task(self._sync_target(context, config))
+
+    async def _sync_target(self, context: StageContext, config: TargetConfig) -> None:
+        async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
+            return await context.catalog.read(
+                work.to_send, config.target_id, config.content, now, limit, skip
+            )
+
+        try:
+            target = await context.targets.get(config.target_id)
+            await drain(
+                context,
+                fetch=fetch,
+                handle=partial(self._send_one, context, config, target),
+                identify=lambda row: int(row.id),
+                parallel=getattr(config, "parallel", _PARALLEL),
+                more_may_come=lambda: not context.running.isdisjoint(_FEEDERS),
+            )
+        except ArchiveAway as err:
+            context.problem("archive", err.error)
+        except PipelineError as err:
+            context.problem(config.target_id, err)
+            if isinstance(err, TargetUnavailableError):
+                await context.targets.failed(config.target_id, err)
+
+    async def _send_one(
+        self, context: StageContext, config: TargetConfig, target: Target, row: Any
+    ) -> None:
+        await context.control.checkpoint()
+        source = context.archive.path_of(row.path)
+        try:
+            try:
+                stat = await asyncio.to_thread(source.stat)
+            except FileNotFoundError as err:
+                await check_archive(context)
+                raise FileVanished(str(err), path=row.path) from err
+            delivery = await target.deliver(
+                source,
+                row.path,
+                size=row.size,
+                sha256=row.sha256,
+                mtime=stat.st_mtime,
+                # only the record is ever written anew, and only over our own older one
+                replace=row.role == Role.RECORD and row.copy_path is not None,
+                on_bytes=context.progress.moved,
+            )
+        except PipelineError as err:
+            if stops_stage(err):
+                raise
+            if isinstance(err, SourceFileChanged | FileVanished):
+                _LOGGER.warning("an archived file is damaged or missing: %s", err.key)
+                await context.catalog.write(results.archive_damaged, row.id, err.key)
+            if await context.catalog.write(
+                results.copy_failed, row.id, config.target_id, failure_of(err)
+            ):
+                context.progress.failed(self.stage)
+            return
+        await context.catalog.write(
+            results.copy_sent,
+            row.id,
+            config.target_id,
+            path=delivery.path,
+            size=delivery.size,
+            sha256=row.sha256,
+        )
+        context.progress.done(self.stage, row.size)
+        context.control.announce()
+
+
+async def waiting(context: StageContext) -> None:
+    """Tell the progress what is left."""
+    count = size = 0
+    for config in context.targets.configs.values():
+        if config.target_id in context.problems:
+            continue
+        more, more_size = await context.catalog.read(
+            work.waiting_send, config.target_id, config.content
+        )
+        count, size = count + more, size + more_size
+    context.progress.waiting(Stage.SYNC, count, size)

@@ -1,0 +1,70 @@
+"""The targets of one engine: opened when first needed, closed after the run, states remembered."""
+
+import asyncio
+from collections.abc import Callable
+
+from .catalog import results, work
+from .catalog.database import Catalog
+from .config import TargetConfig
+from .errors import PipelineError
+from .targets.base import Target, TargetIdentity
+from .targets.registry import make_target
+
+
+class TargetHub:
+    """Opens each target once; two stages of a run share it."""
+
+    def __init__(
+        self,
+        configs: tuple[TargetConfig, ...],
+        catalog: Catalog,
+        make: Callable[[TargetConfig, TargetIdentity], Target] = make_target,
+    ) -> None:
+        """Nothing is opened yet."""
+        self._configs = {config.target_id: config for config in configs}
+        self._catalog = catalog
+        self._make = make
+        self._open: dict[str, Target] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    @property
+    def configs(self) -> dict[str, TargetConfig]:
+        """All configured targets by id."""
+        return self._configs
+
+    async def get(self, target_id: str) -> Target:
+        """The open target. Raises what ``Target.open`` raises; its state is stored either way."""
+        lock = self._locks.setdefault(target_id, asyncio.Lock())
+        async with lock:
+            target = self._open.get(target_id)
+            if target is not None:
+                return target
+            rows = await self._catalog.read(work.known_targets)
+            row = rows[target_id]
+            target = self._make(
+                self._configs[target_id], TargetIdentity(row.marker_id, row.device_id)
+            )
+            try:
+                info = await target.open()
+            except PipelineError as err:
+                await target.close()
+                await self.failed(target_id, err)
+                raise
+            except BaseException:
+                await target.close()
+                raise
+            await self._catalog.write(results.target_opened, target_id, info)
+            self._open[target_id] = target
+            return target
+
+    async def failed(self, target_id: str, err: PipelineError) -> None:
+        """A target stopped working: let go of it and remember why."""
+        target = self._open.pop(target_id, None)
+        if target is not None:
+            await target.close()
+        await self._catalog.write(results.target_failed, target_id, err.key)
+
+    async def close(self) -> None:
+        """Close every open target."""
+        targets, self._open = list(self._open.values()), {}
+        await asyncio.gather(*(target.close() for target in targets))
