@@ -14,7 +14,7 @@ from PIL import Image
 
 from .exif import PLACEHOLDER_DATE, exif_bytes
 
-VERSION = "1"
+VERSION = "2"
 PLACEHOLDER_IDENTIFIER = "00000000-1111-4222-8333-444444444444"
 PLACEHOLDER_LOCATION = "+11.1111-022.2222/"
 PLACEHOLDER_TIME = "2001-02-03T04:05:06+0000"
@@ -60,7 +60,7 @@ def texture(variant: int, width: int = 1024, height: int = 768) -> NDArray[np.ui
         + 128
         for c in range(3)
     ]
-    picture = np.stack(waves, axis=-1) + random.normal(0, 9, (height, width, 3))
+    picture = np.stack(waves, axis=-1) + random.normal(0, 6, (height, width, 3))
     return picture.clip(0, 255).astype(np.uint8)
 
 
@@ -84,7 +84,7 @@ def _heic(variant: int, width: int, height: int) -> bytes:
     out = io.BytesIO()
     heif = from_pillow(Image.fromarray(texture(variant, width, height)))
     exif = exif_bytes(PLACEHOLDER_DATE, "+00:00", None, 1) if width > 64 else None
-    heif.save(out, quality=85, exif=exif, enc_params={"preset": "ultrafast"})
+    heif.save(out, quality=65, exif=exif, enc_params={"preset": "ultrafast"})
     return out.getvalue()
 
 
@@ -100,7 +100,6 @@ def _film(width: int, height: int, codec: str, rate: int, frames: int, *, sound:
     with av.open(str(path), "w", format="mov", options={"movflags": "use_metadata_tags"}) as film:
         film.metadata.update(
             {
-                "creation_time": "2001-02-03T04:05:06.000000Z",
                 "com.apple.quicktime.creationdate": PLACEHOLDER_TIME,
                 "com.apple.quicktime.location.ISO6709": PLACEHOLDER_LOCATION,
                 "com.apple.quicktime.content.identifier": PLACEHOLDER_IDENTIFIER,
@@ -134,7 +133,7 @@ def film_base(variant: int) -> bytes:
     width, height, codec, sound = FILMS[variant % len(FILMS)]
     return kept(
         f"base-{variant % len(FILMS)}.mov",
-        lambda: _film(width, height, codec, 5_000_000, 30, sound=sound),
+        lambda: _film(width, height, codec, 2_500_000, 24, sound=sound),
     )
 
 

@@ -62,7 +62,7 @@ class Body:
         """Apple's `fileChecksum`."""
         state = _prefixes.get(self.family) if self.family is not None else None
         if state is None:
-            state = hashlib.sha1(SALT)
+            state = hashlib.sha1(SALT, usedforsecurity=False)
             for piece in self.chunks(0, len(self.head) + self.fill):
                 state.update(piece)
             if self.family is not None:

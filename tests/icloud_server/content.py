@@ -61,7 +61,11 @@ class Content:
     ) -> web.StreamResponse:
         fault = Fault()
         for each in faults:
-            if any((each.cut_after >= 0, each.truncate_at >= 0, each.flip >= 0, each.shift_range)) or each.ignore_range or each.rate:
+            if (
+                any((each.cut_after >= 0, each.truncate_at >= 0, each.flip >= 0, each.shift_range))
+                or each.ignore_range
+                or each.rate
+            ):
                 fault = each
         size = body.size if fault.truncate_at < 0 else min(fault.truncate_at, body.size)
         start, stop, status = 0, size, 200

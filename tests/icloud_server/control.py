@@ -14,6 +14,8 @@ from .app import StandInServer
 from .specs import Kind
 from .zone import ASSET, MASTER, Zone
 
+SETTINGS = ("password", "code", "code_expired", "locked", "delivery", "protected", "consented")
+
 
 class Control:
     """Operations by name; every one returns what it did."""
@@ -122,10 +124,9 @@ class Control:
         return {}
 
     def set_account(self, **fields: Any) -> Json:
-        """Set `password`, `code`, `code_expired`, `locked`, `delivery`, `protected`, `consented`."""
-        allowed = {"password", "code", "code_expired", "locked", "delivery", "protected"}
+        """Set any of SETTINGS."""
         for name, value in fields.items():
-            if name not in allowed | {"consented"}:
+            if name not in SETTINGS:
                 raise ValueError(f"unknown setting {name}")
             setattr(self.server.account, name, value)
         return {}
@@ -158,6 +159,7 @@ class Control:
 
     def add(
         self,
+        *,
         count: int = 1,
         kind: str = "jpeg",
         age_s: float = 0,
@@ -293,7 +295,7 @@ class ControlDoor:
         method = getattr(self._control, name, None)
         if name.startswith("_") or not inspect.ismethod(method):
             return reply({"error": f"no operation {name!r}"}, 404)
-        return await self._call(lambda: method(**data))
+        return self._call(lambda: method(**data))
 
     async def _get(self, request: web.Request) -> web.Response:
         if request.path == "/counts":
@@ -305,12 +307,14 @@ class ControlDoor:
             int(query.get("limit", 1000)),
         )
         assets = query.get("assets", "") in {"1", "true"}
-        return await self._call(lambda: self._control.state(zone, assets, start, limit))
+        return await asyncio.to_thread(
+            self._call, lambda: self._control.state(zone, assets, start, limit)
+        )
 
     @staticmethod
-    async def _call(call: Callable[[], Json]) -> web.Response:
+    def _call(call: Callable[[], Json]) -> web.Response:
         try:
-            return reply(await asyncio.to_thread(call))
+            return reply(call())
         except (TypeError, ValueError, KeyError, IndexError) as error:
             return reply({"error": f"{type(error).__name__}: {error}"}, 400)
 

@@ -1,6 +1,6 @@
 """EXIF blocks and dates as cameras write them."""
 
-import datetime
+import datetime as dt
 
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
@@ -8,10 +8,10 @@ from PIL.TiffImagePlugin import IFDRational
 PLACEHOLDER_DATE = "2001:02:03 04:05:06"
 
 
-def local_time(date_ms: int, offset_s: int) -> datetime.datetime:
+def local_time(date_ms: int, offset_s: int) -> dt.datetime:
     """The local time of a capture."""
-    zone = datetime.timezone(datetime.timedelta(seconds=offset_s))
-    return datetime.datetime.fromtimestamp(date_ms // 1000, zone)
+    zone = dt.timezone(dt.timedelta(seconds=offset_s))
+    return dt.datetime.fromtimestamp(date_ms // 1000, zone)
 
 
 def exif_date(date_ms: int, offset_s: int) -> str:

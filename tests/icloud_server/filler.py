@@ -31,8 +31,10 @@ def grow_jpeg(base: bytes, size: int, unique: bytes) -> Body:
     missing = max(size - len(base) - len(unique), 8)
     full, rest = divmod(missing, SEGMENT)
     if rest < 4:
-        full, rest = max(full - 1, 0), rest + (SEGMENT - 4 if full else 4)
-    short = b"\xff\xfe" + struct.pack(">H", rest - 2) + noise()[: rest - 4]
+        full, rest = full - 1, rest + SEGMENT
+    short = b""
+    for length in (rest // 2, rest - rest // 2):
+        short += b"\xff\xfe" + struct.pack(">H", length - 2) + noise()[: length - 4]
     return Body(
         base[:2] + short,
         _segments(),
@@ -48,7 +50,7 @@ def grow_boxes(base: bytes, size: int, unique: bytes, family: str, *, before: by
     mark = struct.pack(">I", 8 + len(unique)) + b"free" + unique
     fill = max(size - len(base) - len(mark) - 8, 0)
     head = base[:at] + struct.pack(">I", 8 + fill) + b"free"
-    digest = hashlib.sha1(head).digest()
+    digest = hashlib.sha256(head).digest()
     return Body(head, noise(), fill, base[at:] + mark, (family, digest, fill))
 
 
@@ -73,7 +75,7 @@ def grow_png(base: bytes, size: int, unique: bytes) -> Body:
     fill = max(size - len(base) - len(text) - 12, 0)
     head = base[:33] + struct.pack(">I", fill) + b"fiLl"
     tail = struct.pack(">I", _png_filler(fill)) + text + base[33:]
-    return Body(head, noise(), fill, tail, ("png", hashlib.sha1(head).digest(), fill))
+    return Body(head, noise(), fill, tail, ("png", hashlib.sha256(head).digest(), fill))
 
 
 def make_dng(size: int, unique: bytes, date: str) -> Body:

@@ -13,6 +13,9 @@ from .exif import PLACEHOLDER_DATE, exif_bytes, exif_date, local_time, offset_te
 from .specs import Role, Spec
 
 MAC_EPOCH = 2_082_844_800
+EXACT_FROM = 30_000
+"""From this size on, cheap files are exactly as large as wanted."""
+LOCATION_KEY = b"com.apple.quicktime.location.ISO6709"
 CLASSES = (5, 6, 7, 8, 9, 10, 12, 16)
 """Sizes of cheap files, in eighths of the wanted size."""
 
@@ -28,6 +31,11 @@ class Media:
 
     def size_of(self, spec: Spec, role: Role, edits: int) -> int:
         """The size alone; immediate for cheap assets."""
+        kind = spec.format(role)
+        if not spec.real and kind in {"jpeg", "heic", "png", "mov"}:
+            size = self._cheap_size(spec, kind)
+            if size >= EXACT_FROM:
+                return size
         return self.body(spec, role, edits).size
 
     def body(self, spec: Spec, role: Role, edits: int) -> Body:
@@ -102,7 +110,7 @@ def _photo(spec: Spec, role: Role, version: int) -> bytes:
         spec.location,
         1 if upright else 6,
     )
-    return bases.jpeg(picture, 96, exif)
+    return bases.jpeg(picture, 95, exif)
 
 
 def _screenshot(spec: Spec, identity: bytes) -> bytes:
@@ -126,6 +134,8 @@ def _dated_heic(data: bytes, spec: Spec) -> bytes:
 def _dated_film(data: bytes, spec: Spec) -> bytes:
     taken = local_time(spec.date_ms, spec.offset_s)
     latitude, longitude = spec.location or (0.0, 0.0)
+    if spec.location is None:
+        data = data.replace(LOCATION_KEY, b"x" * len(LOCATION_KEY))
     place = f"{latitude:+08.4f}{longitude:+09.4f}/"
     changed = bytearray(
         data.replace(

@@ -29,7 +29,7 @@ class Door(asyncio.Protocol):
     def __init__(
         self,
         context: ssl.SSLContext,
-        http: web.Server[web.BaseRequest],
+        http: web.Server,
         tasks: set[asyncio.Task[None]],
     ) -> None:
         self._context = context
@@ -79,7 +79,7 @@ class Door(asyncio.Protocol):
 
 
 async def open_door(
-    port: int, context: ssl.SSLContext, http: web.Server[web.BaseRequest]
+    port: int, context: ssl.SSLContext, http: web.Server
 ) -> tuple[asyncio.Server, int]:
     """Listen on 127.0.0.1; return the listener and its port."""
     tasks: set[asyncio.Task[None]] = set()

@@ -160,7 +160,7 @@ def record(
         "userRecordName": library.owner,
         "deviceID": "2",
     }
-    answer = {
+    answer: Json = {
         "recordName": zone.name_of(index, part),
         "recordType": "CPLAsset" if part else "CPLMaster",
         "fields": fields,

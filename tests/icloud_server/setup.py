@@ -1,5 +1,6 @@
 """setup.icloud.com: account login, validation, terms, data protection consent, storage."""
 
+import asyncio
 import secrets
 
 from aiohttp import web
@@ -123,7 +124,7 @@ class Setup:
         """The quota; Recently Deleted counts until it is purged."""
         if not self.account.knows(request.cookies.get(TOKEN_COOKIE, "")):
             return reply({"success": False, "error": "Invalid global session"}, status=421)
-        used = self.library.bytes_stored()
+        used = await asyncio.to_thread(self.library.bytes_stored)
         return reply(
             {
                 "storageUsageByMedia": [

@@ -25,7 +25,7 @@ PHONE = {
 
 class _Verifier(Protocol):
     def get_challenge(self) -> tuple[bytes | None, bytes | None]: ...
-    def verify_session(self, user_M: bytes) -> bytes | None: ...
+    def verify_session(self, proof: bytes, /) -> bytes | None: ...
 
 
 def _error(code: str, title: str, status: int) -> web.Response:
@@ -52,8 +52,8 @@ class SignIn:
     async def init(self, request: web.BaseRequest) -> web.Response:
         """Step one of SRP."""
         data = await body_of(request)
-        pysrp.rfc5054_enable()
-        pysrp.no_username_in_x()
+        for enable in (pysrp.rfc5054_enable, pysrp.no_username_in_x):
+            cast("Callable[[], None]", enable)()
         protocol = "s2k" if "s2k" in data["protocols"] else "s2k_fo"
         modulus, generator = cast("Callable[..., tuple[int, int]]", pysrp.get_ng)(
             pysrp.NG_2048, None, None

@@ -40,10 +40,11 @@ class Kind(StrEnum):
     SIDECAR = "sidecar"
 
 
-CYCLE = tuple(
-    Kind(name)
-    for name in ["heic", "jpeg", "live", "video", "png", "jpeg", "raw", "edited", "heic", "edited_video", "jpeg", "live_jpeg", "video", "sidecar", "heic", "jpeg", "video", "heic", "live", "jpeg"]
-)
+_ORDER = """
+    heic jpeg live video png jpeg raw edited heic edited_video
+    jpeg live_jpeg video sidecar heic jpeg video heic live jpeg
+"""
+CYCLE = tuple(Kind(name) for name in _ORDER.split())
 """Every kind is among the first 14 assets; the pattern repeats every 20."""
 
 FORMATS: dict[Kind, dict[Role, str]] = {

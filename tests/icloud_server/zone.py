@@ -97,7 +97,7 @@ class Zone:
         return self.count + len(self.extras)
 
     def _mark(self, index: int, part: int) -> str:
-        return hashlib.sha1(f"{self._key}/{index}/{part}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._key}/{index}/{part}".encode()).hexdigest()
 
     def name_of(self, index: int, part: int) -> str:
         """The record name; the index can be read back from it."""
@@ -149,9 +149,8 @@ class Zone:
     def prepare(self, indices: list[int]) -> None:
         """Work out sizes and checksums; slow the first time, so it runs beside the loop."""
         for index in indices:
-            if index >= 0:
-                for role in self.spec(index).roles(edited=self.state(index).edits > 0):
-                    self.facts(index, role)
+            for role in self.spec(index).roles(edited=self.state(index).edits > 0):
+                self.facts(index, role)
 
     # -- changes --------------------------------------------------------------------------------
 
@@ -167,7 +166,7 @@ class Zone:
         state = replace(self.state(index), modified_ms=int(time.time() * 1000), **fields)
         tag = base36(60_466_176 + self.revision)
         for part in parts:
-            state = replace(state, **{"asset_tag" if part else "master_tag": tag})
+            state = replace(state, asset_tag=tag) if part else replace(state, master_tag=tag)
         self.states[index] = state
         self._weigh(index, +1)
         for part in parts:
