@@ -1,0 +1,164 @@
+"""What the engine is told, built from a config entry and its target subentries."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PATH, CONF_PORT, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+
+from .const import (
+    CONF_APPLE_ID,
+    CONF_ARCHIVE,
+    CONF_ARCHIVE_DEVICE,
+    CONF_ARCHIVE_ID,
+    CONF_ARCHIVE_OFF_MACHINE,
+    CONF_CHINA,
+    CONF_COMPRESS_PHOTOS,
+    CONF_COMPRESS_VIDEOS,
+    CONF_CONTENT,
+    CONF_DOWNLOADS,
+    CONF_FOLDER,
+    CONF_HOST_KEY,
+    CONF_KIND,
+    CONF_LIBRARIES,
+    CONF_MAX_ASSETS_PER_PLAN,
+    CONF_MIN_AGE_DAYS,
+    CONF_MIN_SAVING,
+    CONF_OFF_MACHINE,
+    CONF_PARALLEL,
+    CONF_PASSPHRASE,
+    CONF_PRIVATE_KEY,
+    CONF_PROTECT_FAVORITES,
+    CONF_PROTECT_HIDDEN,
+    CONF_REQUIRE_OFF_MACHINE,
+    CONF_REQUIRED_COPIES,
+    CONF_REVERIFY_DAYS,
+    CONF_SOURCE,
+    DOMAIN,
+    SOURCE_ICLOUD,
+    SUBENTRY_TARGET,
+    TARGET_SFTP,
+)
+from .engine.config import (
+    CompressConfig,
+    EngineConfig,
+    FolderSourceConfig,
+    FolderTargetConfig,
+    ICloudSourceConfig,
+    SafetyConfig,
+    SftpTargetConfig,
+    SourceConfig,
+    TargetConfig,
+)
+from .engine.model import Content
+
+SESSION_DIR = "session"
+
+_SAFETY = SafetyConfig()
+_COMPRESS = CompressConfig()
+
+OPTION_DEFAULTS: Mapping[str, Any] = {
+    CONF_REQUIRED_COPIES: _SAFETY.required_copies,
+    CONF_REQUIRE_OFF_MACHINE: _SAFETY.require_off_machine,
+    CONF_MIN_AGE_DAYS: _SAFETY.min_age_days,
+    CONF_PROTECT_FAVORITES: _SAFETY.protect_favorites,
+    CONF_PROTECT_HIDDEN: _SAFETY.protect_hidden,
+    CONF_MAX_ASSETS_PER_PLAN: _SAFETY.max_assets_per_plan,
+    CONF_COMPRESS_PHOTOS: _COMPRESS.photos,
+    CONF_COMPRESS_VIDEOS: _COMPRESS.videos,
+    CONF_MIN_SAVING: round(_COMPRESS.min_saving * 100),
+    CONF_DOWNLOADS: 8,
+    CONF_REVERIFY_DAYS: 90,
+    CONF_ARCHIVE_OFF_MACHINE: False,
+}
+"""The options as stored; the saving is in percent, all else as in the engine."""
+
+
+def private_dir(hass: HomeAssistant, unique_id: str) -> Path:
+    """Where an entry's session and catalog live; the name tells nobody the account."""
+    name = sha256(unique_id.encode()).hexdigest()[:16]
+    return Path(hass.config.path(".storage", DOMAIN, name))
+
+
+def make_private_dir(folder: Path) -> None:
+    """Make the private directory, closed to other users. Blocking."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineConfig:
+    """Everything the engine needs to know about an entry."""
+    options = {**OPTION_DEFAULTS, **entry.options}
+    return EngineConfig(
+        private_dir=private_dir(hass, entry.unique_id or entry.entry_id),
+        archive=Path(entry.data[CONF_ARCHIVE]),
+        archive_id=entry.data.get(CONF_ARCHIVE_ID),
+        archive_device=entry.data.get(CONF_ARCHIVE_DEVICE),
+        source=_source(entry.data),
+        targets=tuple(
+            build_target_config(subentry.data, subentry.subentry_id, subentry.title)
+            for subentry in target_subentries(entry)
+        ),
+        safety=SafetyConfig(
+            required_copies=int(options[CONF_REQUIRED_COPIES]),
+            require_off_machine=options[CONF_REQUIRE_OFF_MACHINE],
+            min_age_days=int(options[CONF_MIN_AGE_DAYS]),
+            protect_favorites=options[CONF_PROTECT_FAVORITES],
+            protect_hidden=options[CONF_PROTECT_HIDDEN],
+            max_assets_per_plan=int(options[CONF_MAX_ASSETS_PER_PLAN]),
+        ),
+        compress=CompressConfig(
+            photos=options[CONF_COMPRESS_PHOTOS],
+            videos=options[CONF_COMPRESS_VIDEOS],
+            min_saving=options[CONF_MIN_SAVING] / 100,
+        ),
+        downloads=int(options[CONF_DOWNLOADS]),
+        reverify_days=int(options[CONF_REVERIFY_DAYS]),
+        archive_off_machine=options[CONF_ARCHIVE_OFF_MACHINE],
+    )
+
+
+def target_subentries(entry: ConfigEntry[Any]) -> list[ConfigSubentry]:
+    """The entry's targets, in the order they were added."""
+    return [s for s in entry.subentries.values() if s.subentry_type == SUBENTRY_TARGET]
+
+
+def build_target_config(data: Mapping[str, Any], target_id: str, name: str) -> TargetConfig:
+    """A target as the engine knows it; also used to test one before it is stored."""
+    content = Content(data.get(CONF_CONTENT, Content.ORIGINALS))
+    if data[CONF_KIND] == TARGET_SFTP:
+        return SftpTargetConfig(
+            target_id=target_id,
+            name=name,
+            host=data[CONF_HOST],
+            port=int(data[CONF_PORT]),
+            username=data[CONF_USERNAME],
+            password=data.get(CONF_PASSWORD),
+            private_key=data.get(CONF_PRIVATE_KEY),
+            passphrase=data.get(CONF_PASSPHRASE),
+            host_key=data[CONF_HOST_KEY],
+            path=data[CONF_PATH],
+            content=content,
+            parallel=int(data.get(CONF_PARALLEL, 8)),
+        )
+    return FolderTargetConfig(
+        target_id=target_id,
+        name=name,
+        path=Path(data[CONF_PATH]),
+        content=content,
+        off_machine=data.get(CONF_OFF_MACHINE, False),
+    )
+
+
+def _source(data: Mapping[str, Any]) -> SourceConfig:
+    if data[CONF_SOURCE] == SOURCE_ICLOUD:
+        return ICloudSourceConfig(
+            apple_id=data[CONF_APPLE_ID],
+            password=data[CONF_PASSWORD],
+            china=data[CONF_CHINA],
+            libraries=tuple(data[CONF_LIBRARIES]),
+        )
+    return FolderSourceConfig(path=Path(data[CONF_FOLDER]))

@@ -1,0 +1,120 @@
+"""Repairs that follow the engine's problems: made when one appears, removed when it goes."""
+
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_PATH
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import CONF_ARCHIVE, CONF_FOLDER, DOMAIN
+from .engine import errors
+from .engine.model import Snapshot
+
+# Only what a person can act on; what passes by itself is a state, not a repair.
+SOURCE_ISSUES: Final = {
+    errors.AccountLocked.key: "account_locked",
+    errors.TermsRequired.key: "terms_required",
+    errors.ConsentRequired.key: "consent_required",
+    errors.SourceAccessDenied.key: "access_denied",
+    errors.SourceFolderMissing.key: "source_folder_missing",
+    errors.MarkerMissing.key: "archive_marker_missing",
+    errors.MarkerForeign.key: "archive_marker_foreign",
+    errors.DeviceChanged.key: "archive_device_changed",
+    errors.TargetFull.key: "archive_full",
+    errors.TargetReadOnly.key: "archive_read_only",
+    errors.CatalogUnusable.key: "catalog_unusable",
+}
+ARCHIVE_ISSUES: Final = frozenset(
+    key for key in SOURCE_ISSUES.values() if key.startswith("archive_")
+)
+TARGET_ISSUES: Final = {
+    errors.MarkerMissing.key: "target_marker_missing",
+    errors.MarkerForeign.key: "target_marker_foreign",
+    errors.DeviceChanged.key: "target_device_changed",
+    errors.TargetFull.key: "target_full",
+    errors.TargetReadOnly.key: "target_read_only",
+    errors.TargetAuthFailed.key: "target_auth_failed",
+    errors.InvalidKey.key: "target_invalid_key",
+    errors.HostKeyChanged.key: "host_key_changed",
+    errors.NoSftpService.key: "no_sftp_service",
+    errors.TargetPathMissing.key: "target_path_missing",
+}
+NOT_FIXABLE: Final = frozenset({"catalog_unusable"})
+
+
+class IssueKeeper:
+    """The repairs of one entry. An issue that was fixed returns only when its problem does."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+        """Take over what an earlier start has shown: the first snapshot decides what stays."""
+        self._hass = hass
+        self._entry = entry
+        self._shown: dict[str | None, frozenset[str]] = {}
+        for domain, issue_id in ir.async_get(hass).issues:
+            key, found, target_id = issue_id.partition(f"_{entry.entry_id}")
+            if domain == DOMAIN and found:
+                target = target_id.removeprefix("_") or None
+                self._shown[target] = self._shown.get(target, frozenset()) | {key}
+
+    @callback
+    def async_update(self, snapshot: Snapshot) -> None:
+        """Bring the repairs in step with a snapshot."""
+        self._async_show(
+            None, frozenset(SOURCE_ISSUES[k] for k in snapshot.problems if k in SOURCE_ISSUES)
+        )
+        for target_id, target in snapshot.targets.items():
+            issue = TARGET_ISSUES.get(target.state)
+            self._async_show(target_id, frozenset({issue} if issue else ()))
+        for removed in self._shown.keys() - snapshot.targets.keys() - {None}:
+            self._async_show(removed, frozenset())
+            del self._shown[removed]
+
+    @callback
+    def async_show_setup_problem(self, key: str) -> None:
+        """Show why the entry can't be set up."""
+        if key in SOURCE_ISSUES:
+            self._async_show(None, frozenset({SOURCE_ISSUES[key]}))
+
+    @callback
+    def async_clear(self) -> None:
+        """Remove every repair of this entry."""
+        for target_id in list(self._shown):
+            self._async_show(target_id, frozenset())
+
+    @callback
+    def _async_show(self, target_id: str | None, wanted: frozenset[str]) -> None:
+        before = self._shown.get(target_id, frozenset())
+        for key in before - wanted:
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id(target_id, key))
+        for key in wanted - before:
+            self._async_create(target_id, key)
+        self._shown[target_id] = wanted
+
+    def _issue_id(self, target_id: str | None, key: str) -> str:
+        return f"{key}_{self._entry.entry_id}" + (f"_{target_id}" if target_id else "")
+
+    @callback
+    def _async_create(self, target_id: str | None, key: str) -> None:
+        subentry = self._entry.subentries.get(target_id) if target_id else None
+        if subentry is not None:
+            place = subentry.data[CONF_PATH]
+            if host := subentry.data.get(CONF_HOST):
+                place = f"{host}:{place}"
+        elif key == "source_folder_missing":
+            place = self._entry.data[CONF_FOLDER]
+        else:
+            place = self._entry.data[CONF_ARCHIVE]
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            self._issue_id(target_id, key),
+            data={"entry_id": self._entry.entry_id, "target_id": target_id, "key": key},
+            is_fixable=key not in NOT_FIXABLE,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=key,
+            translation_placeholders={
+                "name": subentry.title if subentry else self._entry.title,
+                "place": place,
+            },
+        )

@@ -1,0 +1,214 @@
+"""Repairs that a person finishes from the notice itself: look again, or accept what changed."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, override
+
+import voluptuous as vol
+from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_PORT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+
+from .archive_check import FolderRefused, check_destination, check_source, find_archive
+from .const import (
+    CONF_ARCHIVE,
+    CONF_ARCHIVE_DEVICE,
+    CONF_ARCHIVE_ID,
+    CONF_FOLDER,
+    CONF_HOST_KEY,
+    DOMAIN,
+)
+from .coordinator import MediaPipelineConfigEntry
+from .engine.errors import PipelineError
+from .engine.marker import FolderIdentity, check_folder
+from .engine.sources.icloud.session import SignInState
+from .engine.targets.hostkey import HostKey, fetch_host_key, load_library, parse_host_key
+from .engine.targets.registry import probe_target
+from .engine_config import build_target_config
+from .issues import ARCHIVE_ISSUES
+
+STILL_THERE = "still_there"
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """The flow for an issue of ours."""
+    data = data or {}
+    entry = hass.config_entries.async_get_known_entry(str(data["entry_id"]))
+    key = str(data["key"])
+    target_id = data["target_id"]
+    if target_id is None:
+        if key == "archive_device_changed":
+            return ArchiveMovedFlow(entry, key)
+        return LookAgainFlow(entry, key)
+    target = entry.subentries[str(target_id)]
+    if key == "host_key_changed":
+        return HostKeyFlow(entry, key, target)
+    return TargetLookAgainFlow(entry, key, target)
+
+
+class LookAgainFlow(RepairsFlow):
+    """The owner put something right; look whether it is."""
+
+    def __init__(self, entry: MediaPipelineConfigEntry, key: str) -> None:
+        """Remember what it is about."""
+        self.entry = entry
+        self.key = key
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Start with the explanation."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Look again when asked to."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if await self._async_is_fixed():
+                return self.async_create_entry(data={})
+            errors["base"] = STILL_THERE
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=vol.Schema({}),
+            errors=errors,
+            description_placeholders=self.placeholders,
+        )
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """What the issue's own text is filled with."""
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        return dict(issue.translation_placeholders or {}) if issue else {}
+
+    async def _async_is_fixed(self) -> bool:
+        """Whether the problem is gone; an entry that could not be set up is set up again."""
+        if self.entry.state is not ConfigEntryState.LOADED:
+            return await self.hass.config_entries.async_reload(self.entry.entry_id)
+        try:
+            if self.key in ARCHIVE_ISSUES:
+                await self.hass.async_add_executor_job(self._try_archive)
+            elif self.key == "source_folder_missing":
+                await self.hass.async_add_executor_job(check_source, self.entry.data[CONF_FOLDER])
+            else:
+                await self._async_try_icloud()
+        except FolderRefused, PipelineError:
+            return False
+        await self.entry.runtime_data.async_request_refresh()
+        return True
+
+    def _try_archive(self) -> None:
+        """Everything a run needs of the archive. Blocking; raises FolderRefused, PipelineError."""
+        data = self.entry.data
+        folder = Path(data[CONF_ARCHIVE])
+        check_folder(folder, FolderIdentity(data[CONF_ARCHIVE_ID], data[CONF_ARCHIVE_DEVICE]))
+        check_destination(str(folder), config_dir=self.hass.config.config_dir, make=False)
+
+    async def _async_try_icloud(self) -> None:
+        session = self.entry.runtime_data.engine.icloud_session
+        if session is not None and await session.sign_in() is SignInState.SIGNED_IN:
+            await session.libraries()
+
+
+class ArchiveMovedFlow(LookAgainFlow):
+    """The archive lies on another device: mounted again, or moved by its owner."""
+
+    @override
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask which of the two it is."""
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=["confirm", "accept"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_accept(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Take the folder as the archive from now on; its marker must be there."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            data = self.entry.data
+            try:
+                found = await self.hass.async_add_executor_job(
+                    partial(find_archive, Path(data[CONF_ARCHIVE]), data[CONF_ARCHIVE_ID])
+                )
+            except FolderRefused:
+                errors["base"] = STILL_THERE
+            else:
+                loaded = self.entry.state is ConfigEntryState.LOADED
+                self.hass.config_entries.async_update_entry(
+                    self.entry, data={**data, CONF_ARCHIVE_DEVICE: found.device_id}
+                )
+                if not loaded:
+                    await self.hass.config_entries.async_reload(self.entry.entry_id)
+                return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="accept",
+            data_schema=vol.Schema({}),
+            errors=errors,
+            description_placeholders=self.placeholders,
+        )
+
+
+class TargetLookAgainFlow(LookAgainFlow):
+    """The owner put a target right; connect to it."""
+
+    def __init__(self, entry: MediaPipelineConfigEntry, key: str, target: ConfigSubentry) -> None:
+        """Remember the target."""
+        super().__init__(entry, key)
+        self.target = target
+
+    @override
+    async def _async_is_fixed(self) -> bool:
+        target = self.target
+        return await self._async_answers({**target.data})
+
+    async def _async_answers(self, data: dict[str, Any]) -> bool:
+        try:
+            await probe_target(
+                build_target_config(data, self.target.subentry_id, self.target.title)
+            )
+        except PipelineError:
+            return False
+        return True
+
+
+class HostKeyFlow(TargetLookAgainFlow):
+    """A server shows another key than the stored one; its owner says whether that is right."""
+
+    _shown: HostKey | None = None
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Show both keys; accept the new one only when it is still shown and lets us in."""
+        data = self.target.data
+        errors: dict[str, str] = {}
+        await load_library()
+        if user_input is not None and self._shown is not None:
+            changed = {**data, CONF_HOST_KEY: self._shown.line}
+            if await self._async_answers(changed):
+                self.hass.config_entries.async_update_subentry(
+                    self.entry, self.target, data=changed
+                )
+                return self.async_create_entry(data={})
+            errors["base"] = STILL_THERE
+        try:
+            self._shown = await fetch_host_key(data[CONF_HOST], data[CONF_PORT])
+        except PipelineError:
+            return self.async_abort(reason="no_answer")
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=vol.Schema({}),
+            errors=errors,
+            description_placeholders={
+                **self.placeholders,
+                "old_fingerprint": parse_host_key(data[CONF_HOST_KEY]).fingerprint,
+                "fingerprint": self._shown.fingerprint,
+            },
+        )

@@ -1,0 +1,272 @@
+"""Numbers of a source and of its targets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import override
+
+from homeassistant.components.sensor import (
+    EntityCategory,
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import UnitOfInformation, UnitOfRatio, UnitOfTime
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+
+from .const import CONF_SOURCE, SOURCE_ICLOUD
+from .coordinator import MediaPipelineConfigEntry
+from .engine import errors
+from .engine.model import RunOutcome, RunStatus, Snapshot, TargetStatus
+from .engine_config import target_subentries
+from .entity import SourceEntity, TargetEntity
+
+# The coordinator pushes; nothing is polled.
+PARALLEL_UPDATES = 0
+
+TARGET_STATES = [
+    "ok",
+    "unknown",
+    errors.MarkerMissing.key,
+    errors.MarkerForeign.key,
+    errors.DeviceChanged.key,
+    errors.TargetFull.key,
+    errors.TargetReadOnly.key,
+    errors.TargetUnreachable.key,
+    errors.TargetAuthFailed.key,
+    errors.HostKeyChanged.key,
+    errors.NoSftpService.key,
+    errors.TargetPathMissing.key,
+    errors.InvalidKey.key,
+    errors.TargetUnavailableError.key,
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSensorDescription(SensorEntityDescription):
+    """A number of a source."""
+
+    value: Callable[[Snapshot], StateType | datetime]
+    icloud_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetSensorDescription(SensorEntityDescription):
+    """A number of a target."""
+
+    value: Callable[[TargetStatus], StateType | datetime]
+
+
+def moment(milliseconds: int | None) -> datetime | None:
+    """A time of the engine as Home Assistant wants it."""
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _remaining(snapshot: Snapshot) -> int | None:
+    """Seconds to go; rounded, because every new value is a row in the recorder."""
+    if snapshot.run is None or snapshot.run.eta_seconds is None:
+        return None
+    return max(0, round(snapshot.run.eta_seconds / 10)) * 10
+
+
+def _size(
+    key: str,
+    value: Callable[[Snapshot], int | None],
+    *,
+    diagnostic: bool = False,
+    enabled: bool = True,
+    icloud_only: bool = False,
+) -> SourceSensorDescription:
+    return SourceSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.GIBIBYTES,
+        suggested_display_precision=2,
+        entity_category=EntityCategory.DIAGNOSTIC if diagnostic else None,
+        entity_registry_enabled_default=enabled,
+        value=value,
+        icloud_only=icloud_only,
+    )
+
+
+def _count(
+    key: str,
+    value: Callable[[Snapshot], int],
+    *,
+    diagnostic: bool = False,
+    icloud_only: bool = False,
+) -> SourceSensorDescription:
+    return SourceSensorDescription(
+        key=key,
+        translation_key=key,
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC if diagnostic else None,
+        value=value,
+        icloud_only=icloud_only,
+    )
+
+
+SOURCE_SENSORS: tuple[SourceSensorDescription, ...] = (
+    SourceSensorDescription(
+        key="status",
+        translation_key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[status.value for status in RunStatus],
+        value=lambda data: data.status.value,
+    ),
+    SourceSensorDescription(
+        key="progress",
+        translation_key="progress",
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        suggested_display_precision=0,
+        value=lambda data: round(data.run.percent, 1) if data.run else None,
+    ),
+    SourceSensorDescription(
+        key="time_remaining",
+        translation_key="time_remaining",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        value=_remaining,
+    ),
+    _count("library_items", lambda data: data.library.items),
+    _size("library_size", lambda data: data.library.bytes),
+    _count("archived_items", lambda data: data.library.archived),
+    SourceSensorDescription(
+        key="protected",
+        translation_key="protected",
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        suggested_display_precision=1,
+        value=lambda data: round(data.library.protected_percent, 2),
+    ),
+    _size("freeable_size", lambda data: data.library.freeable_bytes, icloud_only=True),
+    _size(
+        "pending_purge_size",
+        lambda data: data.library.pending_purge_bytes,
+        diagnostic=True,
+        icloud_only=True,
+    ),
+    _size(
+        "compression_saving",
+        lambda data: data.library.compressed_saved_bytes,
+        diagnostic=True,
+        enabled=False,
+    ),
+    _count("quarantined_items", lambda data: data.library.quarantined, diagnostic=True),
+    SourceSensorDescription(
+        key="last_run",
+        translation_key="last_run",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value=lambda data: moment(data.last_run.ended) if data.last_run else None,
+    ),
+    SourceSensorDescription(
+        key="last_run_result",
+        translation_key="last_run_result",
+        device_class=SensorDeviceClass.ENUM,
+        options=[outcome.value for outcome in RunOutcome],
+        value=lambda data: data.last_run.outcome.value if data.last_run else None,
+    ),
+    _size("icloud_used", lambda data: data.usage.used if data.usage else None, icloud_only=True),
+    _size(
+        "icloud_total",
+        lambda data: data.usage.total if data.usage else None,
+        diagnostic=True,
+        icloud_only=True,
+    ),
+    _size("archive_free", lambda data: data.archive_free, diagnostic=True),
+)
+
+TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
+    TargetSensorDescription(
+        key="state",
+        translation_key="target_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=TARGET_STATES,
+        value=lambda target: (
+            target.state if target.state in TARGET_STATES else errors.TargetUnavailableError.key
+        ),
+    ),
+    TargetSensorDescription(
+        key="free_space",
+        translation_key="target_free",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.GIBIBYTES,
+        suggested_display_precision=2,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda target: target.free_bytes,
+    ),
+    TargetSensorDescription(
+        key="copies",
+        translation_key="target_copies",
+        state_class=SensorStateClass.MEASUREMENT,
+        value=lambda target: target.verified,
+    ),
+    TargetSensorDescription(
+        key="missing",
+        translation_key="target_missing",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda target: target.missing,
+    ),
+    TargetSensorDescription(
+        key="last_verified",
+        translation_key="target_last_verified",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value=lambda target: moment(target.last_verified),
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: MediaPipelineConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the sensors of the source, then of each target on its own device."""
+    coordinator = entry.runtime_data
+    is_icloud = entry.data[CONF_SOURCE] == SOURCE_ICLOUD
+    async_add_entities(
+        SourceSensor(coordinator, description)
+        for description in SOURCE_SENSORS
+        if is_icloud or not description.icloud_only
+    )
+    for subentry in target_subentries(entry):
+        async_add_entities(
+            [TargetSensor(coordinator, subentry, description) for description in TARGET_SENSORS],
+            config_subentry_id=subentry.subentry_id,
+        )
+
+
+class SourceSensor(SourceEntity, SensorEntity):
+    """A number of a source."""
+
+    entity_description: SourceSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """The value in the latest snapshot."""
+        return self.entity_description.value(self.coordinator.data)
+
+
+class TargetSensor(TargetEntity, SensorEntity):
+    """A number of a target."""
+
+    entity_description: TargetSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """The value in the latest snapshot."""
+        return self.entity_description.value(self.target)
