@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Final
@@ -226,13 +227,10 @@ class FolderTarget:
         await self._ready()
         await run_in_pool(self._pool, self._check)
 
-        def one(request: ProofRequest) -> Callable[[Event], Proof]:
-            return lambda stop: self._prove(request, stop)
+        async def one(request: ProofRequest) -> Proof:
+            return await run_in_pool(self._pool, partial(self._prove, request))
 
-        works = [one(request) for request in requests]
-        proofs = await run_bounded(
-            [lambda work=work: run_in_pool(self._pool, work) for work in works], _THREADS
-        )
+        proofs = await run_bounded([partial(one, request) for request in requests], _THREADS)
         # A mount that vanished meanwhile must not look like files that are gone.
         await run_in_pool(self._pool, self._check)
         return proofs

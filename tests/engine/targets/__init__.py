@@ -1,0 +1,1 @@
+"""Tests of the targets, against real file systems and real SSH servers."""

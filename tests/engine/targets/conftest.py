@@ -1,0 +1,88 @@
+"""The places that every target must work in."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_socket
+
+from tests.support.asyncssh_server import AsyncsshServer
+from tests.support.disks import SmallDisk
+from tests.support.sshd import RealSshd, find_sshd
+
+from .place import Place
+
+KINDS = ("folder", "openssh", "openssh-sftp-only", "asyncssh")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup() -> None:
+    """Allow real connections also where Home Assistant's test plugin forbids them."""
+    pytest_socket.enable_socket()
+
+
+def need_sshd() -> None:
+    if find_sshd() is None:
+        if os.environ.get("CI"):
+            pytest.fail("sshd must be installed where CI runs: scripts/setup --all")
+        pytest.skip("sshd is not installed: scripts/setup --all")
+
+
+async def make_place(kind: str, root: Path) -> Place:
+    root.mkdir(parents=True, exist_ok=True)
+    if kind == "folder":
+        return Place(kind, root)
+    if kind == "asyncssh":
+        return Place(kind, root, await AsyncsshServer(root.parent).start())
+    need_sshd()
+    server = RealSshd(root.parent, internal_only=kind == "openssh-sftp-only")
+    return Place(kind, root, await server.start())
+
+
+async def end_place(place: Place) -> None:
+    await place.close()
+    if place.server is not None:
+        await place.server.close()
+
+
+@pytest.fixture(params=KINDS)
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """An empty folder, reached in each of the ways."""
+    made = await make_place(request.param, tmp_path / "served" / "target")
+    yield made
+    await end_place(made)
+
+
+@pytest.fixture(params=[kind for kind in KINDS if kind != "folder"])
+async def remote(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """An empty folder on each kind of SFTP server."""
+    made = await make_place(request.param, tmp_path / "served" / "target")
+    yield made
+    await end_place(made)
+
+
+@pytest.fixture
+async def lenient(tmp_path: Path) -> AsyncIterator[Place]:
+    """An asyncssh server, whose faults a test sets."""
+    made = await make_place("asyncssh", tmp_path / "served" / "target")
+    yield made
+    await end_place(made)
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> AsyncIterator[Place]:
+    """A plain folder."""
+    made = await make_place("folder", tmp_path / "target")
+    yield made
+    await end_place(made)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A real file system of 20 MB."""
+    disk = SmallDisk(tmp_path / "served" / "disk")
+    if not disk.mount():
+        pytest.skip("mounting a tmpfs is not permitted")
+    yield disk
+    disk.unmount()

@@ -1,0 +1,1 @@
+"""Real and stand-in servers and small helpers that tests and the demo share."""

@@ -1,0 +1,172 @@
+"""An SFTP server made with asyncssh: password login, one folder, and faults on demand."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import asyncssh
+
+from .sftp_access import SftpAccess
+
+
+@dataclass(slots=True)
+class Faults:
+    """What this server does wrong; may be changed while it runs."""
+
+    no_fsync: bool = False
+    no_statvfs: bool = False
+    no_setstat: bool = False
+    no_posix_rename: bool = False
+    rename_overwrites: bool = False
+    """Plain rename replaces an existing file, as some servers do against the standard."""
+    loses_last_block: bool = False
+    """Answers OK to a file's last write and drops it."""
+    write_error: type[asyncssh.SFTPError] | None = None
+    write_delay: float = 0.0
+
+
+class AsyncsshServer:
+    """Serves ``root`` as ``/`` to one user with a password. No commands, only SFTP."""
+
+    def __init__(self, root: Path, *, faults: Faults | None = None, port: int = 0) -> None:
+        """``port`` 0 takes a free one."""
+        self.root = root
+        self.port = port
+        self.faults = faults or Faults()
+        self.username, self.password = "phone", "correct horse"
+        self._key: asyncssh.SSHKey = asyncssh.generate_private_key("ssh-ed25519")
+        self._listener: asyncssh.SSHAcceptor | None = None
+        self._connections: set[asyncssh.SSHServerConnection] = set()
+
+    @property
+    def host_key(self) -> str:
+        """The server's public key, one line."""
+        return self._key.export_public_key("openssh").decode().strip()
+
+    def new_host_key(self, key_type: str = "ssh-ed25519") -> None:
+        """Change the server's key; takes effect with the next start."""
+        self._key = asyncssh.generate_private_key(key_type)
+
+    @property
+    def access(self) -> SftpAccess:
+        """How to log in."""
+        return SftpAccess(
+            host="127.0.0.1",
+            port=self.port,
+            username=self.username,
+            host_key=self.host_key,
+            path="/",
+            password=self.password,
+        )
+
+    async def start(self) -> Self:
+        """Start listening; a second start after ``stop`` uses the same port."""
+        self._listener = await asyncssh.listen(
+            "127.0.0.1",
+            self.port,
+            server_factory=lambda: _Login(self),
+            server_host_keys=[self._key],
+            sftp_factory=self._sftp_factory(),
+            reuse_address=True,
+        )
+        self.port = self._listener.get_port()
+        return self
+
+    def _sftp_factory(self) -> Callable[[Any], asyncssh.SFTPServer]:
+        return lambda channel: _Sftp(channel, str(self.root).encode(), self.faults)
+
+    def kill_sessions(self) -> int:
+        """Drop every connection at once."""
+        victims = list(self._connections)
+        for connection in victims:
+            connection.abort()
+        return len(victims)
+
+    async def stop(self) -> None:
+        """Stop listening and drop every connection."""
+        self.kill_sessions()
+        if self._listener is not None:
+            self._listener.close()
+            await self._listener.wait_closed()
+            self._listener = None
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Same as ``stop``; nothing lies on disk."""
+        await self.stop()
+
+    def log(self) -> str:
+        """Nothing is written down."""
+        return ""
+
+
+class _Login(asyncssh.SSHServer):
+    def __init__(self, server: AsyncsshServer) -> None:
+        self._server = server
+        self._connection: asyncssh.SSHServerConnection | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._server._connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._server._connections.discard(self._connection)
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == (self._server.username, self._server.password)
+
+
+class _Sftp(asyncssh.SFTPServer):
+    def __init__(self, channel: Any, root: bytes, faults: Faults) -> None:
+        super().__init__(channel, chroot=root)
+        self._faults = faults
+        self._block = 0
+
+    async def write(self, file_obj: Any, offset: int, data: bytes) -> int:
+        faults = self._faults
+        if faults.write_delay:
+            await asyncio.sleep(faults.write_delay)
+        if faults.write_error is not None:
+            raise faults.write_error("no")
+        self._block = max(self._block, len(data))
+        if faults.loses_last_block and offset > 0 and len(data) < self._block:
+            return len(data)
+        result = super().write(file_obj, offset, data)
+        assert isinstance(result, int)
+        return result
+
+    def fsync(self, file_obj: Any) -> Any:
+        if self._faults.no_fsync:
+            raise asyncssh.SFTPOpUnsupported("no fsync")
+        return super().fsync(file_obj)
+
+    def statvfs(self, path: bytes) -> Any:
+        if self._faults.no_statvfs:
+            raise asyncssh.SFTPOpUnsupported("no statvfs")
+        return super().statvfs(path)
+
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> Any:
+        if self._faults.no_setstat:
+            raise asyncssh.SFTPPermissionDenied("no")
+        return super().setstat(path, attrs)
+
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> Any:
+        if self._faults.no_setstat:
+            raise asyncssh.SFTPPermissionDenied("no")
+        return super().lsetstat(path, attrs)
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        if self._faults.rename_overwrites:
+            return super().posix_rename(oldpath, newpath)
+        return super().rename(oldpath, newpath)
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        if self._faults.no_posix_rename:
+            raise asyncssh.SFTPOpUnsupported("no posix-rename")
+        return super().posix_rename(oldpath, newpath)
