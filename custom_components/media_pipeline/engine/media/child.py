@@ -20,6 +20,12 @@ _START = (
 )
 _LONGEST_LINE = 1 << 20
 _STDERR_TAIL = 4096
+_NO_MEMORY = (
+    b"MemoryError",
+    b"Cannot allocate memory",
+    b"failed to map segment",
+    b"malloc of size",
+)
 # Nothing else of Home Assistant's environment (tokens, preloaded allocators) reaches the child.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 
@@ -127,7 +133,7 @@ def _ended(
         return MediaWorkerMemory(_detail("was killed by the system, most likely for memory", tail))
     if code == -signal.SIGXCPU:
         return MediaWorkerTimeout(_detail("used up its processor time", tail))
-    if b"MemoryError" in tail:
+    if any(word in tail for word in _NO_MEMORY):
         return MediaWorkerMemory(_detail("ran out of memory", tail))
     name = signal.Signals(-code).name if code < 0 else f"code {code}"
     return MediaWorkerCrashed(_detail(f"ended with {name} and without an answer", tail))

@@ -49,7 +49,7 @@ class Data:
         for at, chunk in self._chunks(start, self._size):
             if found := pattern.search(tail + chunk):
                 return at - len(tail) + found.start()
-            tail = (tail + chunk)[-(width - 1) :]
+            tail = (tail + chunk)[1 - width :] if width > 1 else b""
         return None
 
     def crc32(self, start: int, end: int) -> int:

@@ -5,6 +5,7 @@ maker notes, thumbnails, long XMP and IPTC survive, which no image library manag
 """
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .jpeg import JpegLayout, Segment, jpeg_layout
 from .outcome import LeftAlone, Outcome, largest_kept
 
 MARK = b"media_pipeline"
+_NOT_PADDING = re.compile(rb"[^\0]")
 _APP0, _APP1, _APP2, _APP11, _APP14, _COM = 0xE0, 0xE1, 0xE2, 0xEB, 0xEE, 0xFE
 _LONGEST_EXIF = 65_527
 _EXTRAS = (
@@ -106,13 +108,8 @@ def _refuse_what_would_lose(data: Data, layout: JpegLayout, preset: PhotoPreset)
             raise LeftAlone(Reason.JPEG_EXTRAS, "second picture or content credentials")
     if exif > _LONGEST_EXIF:
         raise LeftAlone(Reason.EXIF_TOO_LARGE, f"{exif} bytes")
-    if any(chunk.strip(b"\0") for chunk in _chunks(data, layout.end)):
+    if data.search(_NOT_PADDING, layout.end, 1) is not None:
         raise LeftAlone(Reason.JPEG_EXTRAS, "data after the picture")
-
-
-def _chunks(data: Data, start: int) -> list[bytes]:
-    """The bytes after the picture, at most the first 64 KiB of them."""
-    return [data.read(start, 1 << 16)] if start < len(data) else []
 
 
 def _is_metadata(segment: Segment) -> bool:

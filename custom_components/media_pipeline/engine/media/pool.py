@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,15 @@ _SECONDS_PER_MB = {"probe": 1.0, "photo": 20.0, "video": 120.0}
 _SPARE = 16 << 20
 _JPEG_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe"})
 _VIDEO_ENDINGS = {".mov": "mov", ".qt": "mov", ".mp4": "mp4", ".m4v": "mp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A child's answer to a job that it did."""
+
+    result: dict[str, Any]
+    cpu_seconds: float
+    peak_rss: int
 
 
 class MediaPool:
@@ -88,7 +97,7 @@ class MediaPool:
         async with self._probing:
             size = await asyncio.to_thread(_size, path)
             answer = await self._run({"job": "probe", "source": str(path)}, size, 1 << 20)
-        return ProbeResult(**answer["result"])
+        return ProbeResult(**answer.result)
 
     async def close(self) -> None:
         """Stop all children; jobs under way and later ones end with EngineStopped."""
@@ -113,9 +122,8 @@ class MediaPool:
         }
         try:
             answer = await self._run(order, size, size + _SPARE)
-            result = answer["result"]
-            if not result["kept"]:
-                return _left_alone(job, size, result["reason"], answer)
+            if not answer.result.get("kept"):
+                return _left_alone(job, size, answer.result.get("reason", ""), answer)
             new_size = await asyncio.to_thread(_publish, job.source, partial, final)
         finally:
             # In an executor and shielded: also done when this task is being cancelled.
@@ -127,13 +135,13 @@ class MediaPool:
             size=new_size,
             source_size=size,
             suffix=final.suffix,
-            cpu_seconds=answer["cpu_seconds"],
-            peak_rss=answer["peak_rss"],
+            cpu_seconds=answer.cpu_seconds,
+            peak_rss=answer.peak_rss,
             path=final,
         )
 
-    async def _run(self, order: dict[str, Any], size: int, file_size: int) -> dict[str, Any]:
-        """Run one child and return its whole answer; raise what went wrong in it."""
+    async def _run(self, order: dict[str, Any], size: int, file_size: int) -> _Answer:
+        """Run one child and return its answer; raise what went wrong in it."""
         if self._closed:
             raise EngineStopped("the media pool is closed")
         kind = order["job"]
@@ -154,10 +162,20 @@ class MediaPool:
             if self._closed and task.cancelled():
                 raise EngineStopped("the media pool is closed") from None
             raise
-        if answer["ok"]:
-            return answer
-        error = _ERRORS.get(answer["error"], MediaWorkerCrashed)
-        raise error(answer.get("detail", ""))
+        if answer["ok"] is True:
+            return _understood(answer)
+        error = _ERRORS.get(str(answer.get("error")), MediaWorkerCrashed)
+        raise error(str(answer.get("detail", "the media worker gave no answer of use")))
+
+
+def _understood(answer: dict[str, Any]) -> _Answer:
+    try:
+        result = dict(answer["result"])
+        if "kept" in result and not result["kept"]:
+            Reason(result["reason"])
+        return _Answer(result, float(answer["cpu_seconds"]), int(answer["peak_rss"]))
+    except (KeyError, TypeError, ValueError) as err:
+        raise MediaWorkerCrashed(f"the media worker gave no answer of use: {err!r}") from err
 
 
 def _final_path(job: CompressJob) -> tuple[Path, str]:
@@ -170,7 +188,7 @@ def _final_path(job: CompressJob) -> tuple[Path, str]:
 
 
 def _left_alone(
-    job: CompressJob, size: int, reason: str, answer: dict[str, Any] | None = None
+    job: CompressJob, size: int, reason: str, answer: _Answer | None = None
 ) -> CompressResult:
     return CompressResult(
         kept=False,
@@ -178,8 +196,8 @@ def _left_alone(
         size=size,
         source_size=size,
         suffix=job.source.suffix,
-        cpu_seconds=answer["cpu_seconds"] if answer else 0.0,
-        peak_rss=answer["peak_rss"] if answer else 0,
+        cpu_seconds=answer.cpu_seconds if answer else 0.0,
+        peak_rss=answer.peak_rss if answer else 0,
     )
 
 

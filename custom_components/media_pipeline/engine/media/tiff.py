@@ -14,6 +14,7 @@ _OFFSETS = {
 }  # strips, tiles, embedded JPEG: where they are -> how long
 _DEEPER = frozenset({330, 34665, 34853})  # sub-pictures, EXIF, GPS
 _MOST_IFDS = 256
+_MOST_VALUES = 1 << 20
 
 
 def walk_tiff(data: Data) -> str:
@@ -50,7 +51,11 @@ def _walk_ifd(data: Data, at: int, *, big: bool) -> list[int]:
         if width * values > 4:
             where = data.number(pos + 8, 4, big=big)
             _inside(data, where, width * values)
-        if kind in {3, 4, 13} and (tag in _OFFSETS or tag in _OFFSETS.values() or tag in _DEEPER):
+        if (
+            values <= _MOST_VALUES
+            and kind in {3, 4, 13}
+            and (tag in _OFFSETS or tag in _OFFSETS.values() or tag in _DEEPER)
+        ):
             raw = data.read(where, width * values)
             order: Literal["big", "little"] = "big" if big else "little"
             found[tag] = [

@@ -3,6 +3,7 @@
 The rules in here each answer a measured trap of FFmpeg or PyAV; see the comments.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from av.filter import Graph
 
 from .jobs import Reason, VideoPreset
 from .outcome import LeftAlone
+from .stamp import stamp_creation
 from .streams import cropping, display_matrix, display_size, rotation
 from .watch import Watch, audio_seconds, step_for
 
+THREADS = min(os.process_cpu_count() or 1, 4)
 MARK_KEY = "media_pipeline"
 # The muxer writes these itself; copied they would be there twice.
-_OWN_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+_OWN_KEYS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"}
+)
 _STREAM_KEYS = ("creation_time", "language", "handler_name")
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
@@ -55,6 +60,7 @@ def transcode(
             if written > limit:
                 raise LeftAlone(Reason.NOT_SMALLER, f"outgrew {limit} bytes")
             progress(min(seen.frames / max(video.frames, seen.frames + 1), 1.0))
+    stamp_creation(destination, file.metadata.get("creation_time"))
     return seen
 
 
@@ -69,6 +75,7 @@ def _packets(
     crop = _Crop(video)
     by_index = {one.source.index: one for one in sound}
     video.thread_type = "AUTO"
+    video.codec_context.thread_count = THREADS
     for packet in file.demux(video, *(one.source for one in sound)):
         if (one := by_index.get(packet.stream_index)) is not None:
             yield one.take(packet)
@@ -98,7 +105,13 @@ def _tags(source: dict[str, str], preset: VideoPreset) -> dict[str, str]:
 def _add_video(
     out: av.container.OutputContainer, video: av.VideoStream, preset: VideoPreset
 ) -> av.VideoStream:
-    options = {"crf": str(preset.crf), "preset": preset.speed, "x265-params": "log-level=none"}
+    # Threads are bounded because each frame thread costs memory for several more pictures.
+    threads = f"pools={THREADS}:frame-threads={min(THREADS, 2)}"
+    options = {
+        "crf": str(preset.crf),
+        "preset": preset.speed,
+        "x265-params": f"log-level=none:{threads}",
+    }
     stream = out.add_stream("libx265", rate=video.average_rate, options=options)
     context, source = stream.codec_context, video.codec_context
     context.width, context.height = display_size(video)

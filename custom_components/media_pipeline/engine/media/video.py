@@ -13,6 +13,7 @@ import av
 from ..errors import MediaUnreadable
 from .container import check_container
 from .jobs import Reason, VideoPreset
+from .memory import memory_short
 from .outcome import LeftAlone, Outcome, largest_kept
 from .streams import display_size, is_hdr
 from .transcode import MARK_KEY, transcode
@@ -114,9 +115,8 @@ def _judge(file: av.container.InputContainer, preset: VideoPreset) -> av.VideoSt
     if bits <= floor:
         low = Reason.ALREADY_HEVC_LOW if context.name in _EFFICIENT else Reason.LOW_BITRATE
         raise LeftAlone(low, f"{bits / 1e6:.2f} of {floor / 1e6:.2f} Mbit/s")
-    needed, free = _memory_needed(width * height), _memory_available()
-    if free is not None and free < needed:
-        raise LeftAlone(Reason.NO_MEMORY, f"{free >> 20} MiB free, {needed >> 20} MiB needed")
+    if short := memory_short(width * height):
+        raise LeftAlone(Reason.NO_MEMORY, short)
     return video
 
 
@@ -127,22 +127,6 @@ def _attached() -> av.stream.Disposition:
 def _bit_rate(file: av.container.InputContainer, video: av.VideoStream) -> float:
     """Bits per second of the video; of the whole file when the stream doesn't say."""
     return float(video.bit_rate or file.bit_rate or 0)
-
-
-def _memory_needed(pixels: int) -> int:
-    """Bytes that decoding, encoding and verifying take at most, measured: 1080p 0.5, 4K 1.4 GB."""
-    return (220 << 20) + 170 * pixels
-
-
-def _memory_available() -> int | None:
-    """Bytes that the machine can give without swapping; None where the kernel doesn't say."""
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError, ValueError:
-        return None
-    return None
 
 
 def _compare(before: Watch, after: Watch, size: tuple[int, int]) -> None:

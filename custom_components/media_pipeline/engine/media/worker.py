@@ -20,8 +20,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import MediaUnreadable, PipelineError
+from ..errors import (
+    FileVanished,
+    MediaUnreadable,
+    MediaWorkerMemory,
+    PipelineError,
+    TargetFull,
+)
 from .jobs import PhotoPreset, VideoPreset
+from .memory import near_limit, peak_resident
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LONGEST_JOB = 1 << 20
@@ -40,14 +47,17 @@ def main() -> None:
     try:
         answer = {"ok": True, "result": _run(job, _Progress(out))}
     except PipelineError as err:
-        answer = {"ok": False, "error": err.key, "detail": err.detail}
+        # Short of memory, libraries say anything: only the address space tells.
+        short = isinstance(err, MediaUnreadable) and near_limit()
+        key = MediaWorkerMemory.key if short else err.key
+        answer = {"ok": False, "error": key, "detail": err.detail}
     except MemoryError as err:
-        answer = {"ok": False, "error": "media_worker_memory", "detail": f"out of memory: {err}"}
+        answer = {"ok": False, "error": MediaWorkerMemory.key, "detail": f"out of memory: {err}"}
     except OSError as err:
         answer = {"ok": False, "error": _os_error_key(err, job), "detail": repr(err)}
     if partial and not (answer["ok"] and answer["result"].get("kept")):
         partial.unlink(missing_ok=True)
-    _answer(out, answer | {"cpu_seconds": time.process_time(), "peak_rss": _peak_rss()})
+    _answer(out, answer | {"cpu_seconds": time.process_time(), "peak_rss": peak_resident() or 0})
     sys.stderr.flush()
     os._exit(0)
 
@@ -138,24 +148,12 @@ def _end_with_parent(partial: Path | None) -> None:
 
 def _os_error_key(err: OSError, job: dict[str, Any]) -> str:
     if err.errno in _FULL:
-        return "target_full"
+        return TargetFull.key
     if err.errno == errno.ENOMEM:
-        return "media_worker_memory"
+        return MediaWorkerMemory.key
     if err.errno == errno.ENOENT and not Path(job["source"]).exists():
-        return "file_vanished"
+        return FileVanished.key
     return MediaUnreadable.key
-
-
-def _peak_rss() -> int:
-    """Return this process's largest resident size in bytes.
-
-    Not ``ru_maxrss``: that starts with the size of the process that forked this one.
-    """
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":
