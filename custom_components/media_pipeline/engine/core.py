@@ -1,4 +1,4 @@
-"""What the engine's door leads to: one source, its archive, its targets. Lives on the engine's loop.
+"""What the engine's door leads to: one source, its archive, its targets; on the engine's loop.
 
 Everything here runs on one event loop, so plain attributes need no locks.
 """
