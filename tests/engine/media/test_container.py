@@ -160,6 +160,21 @@ def test_png_with_a_wrong_checksum(tmp_path: Path) -> None:
         check(bytes(raw))
 
 
+def test_hostile_boxes_cost_no_time() -> None:
+    nested = b""
+    for _ in range(3000):
+        nested = (len(nested) + 8).to_bytes(4, "big") + b"trak" + nested
+    with pytest.raises(BrokenContainer, match="nested"):
+        check((len(nested) + 8).to_bytes(4, "big") + b"moov" + nested)
+    items = b"\0\0\0\0\xff\xff" * 3000
+    iloc = b"\0\0\0\0\0\0" + (3000).to_bytes(2, "big") + items
+    meta = b"\0\0\0\0" + (len(iloc) + 8).to_bytes(4, "big") + b"iloc" + iloc
+    raw = b"\0\0\0\x10ftypheic\0\0\0\0" + (len(meta) + 8).to_bytes(4, "big") + b"meta" + meta
+    assert check(raw) == "heif"
+    with pytest.raises(BrokenContainer, match="more than"):
+        check(b"\0\0\0\x08free" * 300_000)
+
+
 def test_random_bytes_raise_nothing_else() -> None:
     """Whatever comes in, the answer is a name or one of two errors."""
     chance = random.Random(11)

@@ -28,6 +28,7 @@ def run(source: Path, preset: VideoPreset = FAST, saving: float = 0.1) -> Reason
     before = source.read_bytes()
     outcome = compress_video(source, source.with_name("out.mov"), preset, saving)
     assert source.read_bytes() == before
+    assert source.with_name("out.mov").exists() == outcome.kept
     return outcome.reason
 
 

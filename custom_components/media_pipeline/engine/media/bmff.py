@@ -10,6 +10,7 @@ _AVIF = frozenset({b"avif", b"avis"})
 _HEIF = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"MiHE"}
 )
+_DEEPEST = 8
 _CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 
 
@@ -41,11 +42,13 @@ def _name(data: Data, ftyp: Box | None) -> str:
     return {b"qt  ": "mov", b"crx ": "cr3"}.get(major, "mp4")
 
 
-def _inner(data: Data, box: Box) -> Iterator[Box]:
+def _inner(data: Data, box: Box, depth: int = 0) -> Iterator[Box]:
     """All boxes below ``box`` that hold no other boxes, going through the known containers."""
     for child in boxes(data, box.start, box.end):
         if child.kind in _CONTAINERS:
-            yield from _inner(data, child)
+            if depth > _DEEPEST:
+                raise BrokenContainer("boxes are nested too deep")
+            yield from _inner(data, child, depth + 1)
         else:
             yield child
 
@@ -99,6 +102,8 @@ def _extents(data: Data, box: Box) -> Iterator[tuple[int, int, int]]:
         pos += 2 + base_size
         extents = data.number(pos, 2)
         pos += 2
+        if not index_size + offset_size + length_size:
+            continue  # nothing is said about them, however many there are
         for _ in range(extents):
             pos += index_size
             offset = data.number(pos, offset_size)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from ..errors import BrokenContainer
 from .data import Data
 
+_MOST = 1 << 18  # films in fragments have thousands; more is an attack on our time
+
 
 class Box(NamedTuple):
     """One ISO-BMFF box: its kind, where its content starts, and where it ends."""
@@ -22,8 +24,10 @@ def boxes(data: Data, start: int, end: int) -> Iterator[Box]:
     Up to 7 stray bytes at the end are tolerated (real iPhone movies have them); BrokenContainer
     when a box reaches beyond ``end`` or is smaller than its own head.
     """
-    pos = start
+    pos, count = start, 0
     while end - pos >= 8:
+        if (count := count + 1) > _MOST:
+            raise BrokenContainer(f"more than {_MOST} boxes")
         size, kind = struct.unpack(">I4s", data.read(pos, 8))
         head = 8
         if size == 1:

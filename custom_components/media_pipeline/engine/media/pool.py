@@ -6,6 +6,7 @@ and nothing else. The engine's event loop never decodes anything itself.
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from ..errors import (
     PipelineError,
     TargetFull,
 )
+from ..model import Role
 from .child import default_command, run_child
 from .jobs import CompressJob, CompressResult, PhotoPreset, ProbeResult, Reason, VideoPreset
 
@@ -86,7 +88,7 @@ class MediaPool:
         BrokenContainer, ErrorBody, FileVanished, MediaUnreadable, MediaWorkerCrashed,
         MediaWorkerTimeout, MediaWorkerMemory, TargetFull, or EngineStopped after ``close``.
         """
-        if job.role == Reason.LIVE_VIDEO:
+        if job.role == Role.LIVE_VIDEO:
             size = await asyncio.to_thread(_size, job.source)
             return _left_alone(job, size, Reason.LIVE_VIDEO)
         async with self._compressing:
@@ -125,6 +127,10 @@ class MediaPool:
             if not answer.result.get("kept"):
                 return _left_alone(job, size, answer.result.get("reason", ""), answer)
             new_size = await asyncio.to_thread(_publish, job.source, partial, final)
+        except OSError as err:
+            if err.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise TargetFull(str(err)) from err
+            raise
         finally:
             # In an executor and shielded: also done when this task is being cancelled.
             gone = asyncio.get_running_loop().run_in_executor(None, _remove, partial)

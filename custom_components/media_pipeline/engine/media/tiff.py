@@ -13,8 +13,8 @@ _OFFSETS = {
     513: 514,
 }  # strips, tiles, embedded JPEG: where they are -> how long
 _DEEPER = frozenset({330, 34665, 34853})  # sub-pictures, EXIF, GPS
-_MOST_IFDS = 256
-_MOST_VALUES = 1 << 20
+_MOST_IFDS = 64
+_MOST_VALUES = 1 << 16
 
 
 def walk_tiff(data: Data) -> str:
@@ -52,7 +52,8 @@ def _walk_ifd(data: Data, at: int, *, big: bool) -> list[int]:
             where = data.number(pos + 8, 4, big=big)
             _inside(data, where, width * values)
         if (
-            values <= _MOST_VALUES
+            tag not in found
+            and values <= _MOST_VALUES
             and kind in {3, 4, 13}
             and (tag in _OFFSETS or tag in _OFFSETS.values() or tag in _DEEPER)
         ):

@@ -41,21 +41,32 @@ def compress_video(
     Whatever is left alone comes back as an outcome with a reason and no file. Raises
     BrokenContainer, ErrorBody, MediaUnreadable, MemoryError and OSError.
     """
+    outcome = Outcome(Reason.UNSUPPORTED)
     try:
         check_container(source)
-        return _compress(
+        outcome = _compress(
             source, destination, preset, min_saving, container=container, progress=progress
         )
     except LeftAlone as left:
-        return Outcome(left.reason, note=left.note)
+        outcome = Outcome(left.reason, note=left.note)
     except av.FFmpegError as err:
-        if isinstance(err, MemoryError) or err.errno == errno.ENOMEM:
-            raise MemoryError(str(err)) from err
-        if err.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise OSError(err.errno, err.strerror) from err
         if err.errno == errno.EFBIG:
-            return Outcome(Reason.NOT_SMALLER, note="the result outgrew the source")
-        raise MediaUnreadable(f"the video does not decode or encode: {err}") from err
+            outcome = Outcome(Reason.NOT_SMALLER, note="the result outgrew the source")
+        else:
+            raise _translated(err) from err
+    finally:
+        if not outcome.kept:
+            destination.unlink(missing_ok=True)
+    return outcome
+
+
+def _translated(err: av.FFmpegError) -> Exception:
+    """The exception to raise in place of FFmpeg's."""
+    if isinstance(err, MemoryError) or err.errno == errno.ENOMEM:
+        return MemoryError(str(err))
+    if err.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return OSError(err.errno, err.strerror)
+    return MediaUnreadable(f"the video does not decode or encode: {err}")
 
 
 def _compress(
