@@ -1,0 +1,375 @@
+"""One Apple account, blocking: sign-in, codes, consent and signed requests. One thread only."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import (
+    AccountLocked,
+    CodeRequired,
+    ConsentRequired,
+    InvalidCode,
+    InvalidCredentials,
+    NotSupportedBySource,
+    PipelineError,
+    SourceAccessDenied,
+    SourceBadAnswer,
+    SourceUnreachable,
+    TermsRequired,
+    ThrottledError,
+)
+from ..http import retry_after
+from .answers import SessionLost, parse_json, read_database_answer
+from .files import SessionFiles
+from .state import SignInState
+
+if TYPE_CHECKING:
+    from .service import AppleService, Delivery
+
+_DATABASE: Final = "/database/1/com.apple.photos.cloud/production"
+_ASK_CONSENT_AGAIN: Final = 12 * 3600.0
+_KEYS_TRIES: Final = 4
+_KEYS_PAUSE: Final = 2.0
+_WRONG_LOGIN: Final = "-20101"
+_LOCKED: Final = frozenset({"-20209", "-20283"})
+
+
+class Account:
+    """What runs on the session's thread."""
+
+    def __init__(self, apple_id: str, password: str, *, china: bool, folder: Path) -> None:
+        self.state = SignInState.SIGNED_OUT
+        self._apple_id, self._password, self._china = apple_id, password, china
+        self._files = SessionFiles(folder, apple_id, password)
+        self._service: AppleService | None = None
+        self._unlocked = False
+
+    # --- signing in -------------------------------------------------------------------------------
+
+    def sign_in(self) -> SignInState:
+        """Stored session, else password; a challenge that is open already is left alone."""
+        if self.state is SignInState.SIGNED_IN:
+            return self.state
+        if self.state is SignInState.CODE_REQUIRED and self._service is not None:
+            return self.state
+        service = self._new_service()
+        if self._validate(service):
+            return self._signed_in()
+        if self._files.challenge is not None:
+            self.state = SignInState.CODE_REQUIRED
+            return self.state
+        from .service import Delivery
+
+        return self._log_in(Delivery.DEFAULT)
+
+    def send_code(self, *, sms: bool) -> None:
+        """A person wants a code."""
+        from .service import TROUBLE, Delivery, is_kind
+
+        if self.state is SignInState.SIGNED_IN:
+            return
+        delivery = Delivery.SMS if sms else Delivery.DEFAULT
+        self._files.consent_asked = 0.0
+        service = self._service
+        if service is None or not service.has_challenge:
+            self._log_in(delivery)
+            return
+        service.adapter.trail.clear()
+        try:
+            service.deliver(delivery)
+        except TROUBLE as error:
+            if is_kind(error, "PyiCloudNoTrustedNumberAvailable"):
+                raise NotSupportedBySource("Apple knows no phone number for codes") from error
+            trouble = self._explain(service)
+            if not isinstance(trouble, InvalidCredentials):
+                raise trouble from error
+            self._log_in(delivery)  # the challenge was too old
+
+    def submit_code(self, code: str) -> None:
+        """Hand in a code; on success this is a trusted session."""
+        from .service import TROUBLE, is_kind
+
+        if self.state is SignInState.SIGNED_IN:
+            return
+        service = self._service or self._new_service()
+        if not service.has_challenge:
+            challenge = self._files.challenge
+            if challenge is None:
+                raise CodeRequired("no code was asked for")
+            service.resume_challenge(str(challenge.get("method")), _phone(challenge))
+        digits = "".join(c for c in code if c.isdigit())
+        if len(digits) < 4:
+            raise InvalidCode("a code is six digits")
+        service.adapter.trail.clear()
+        try:
+            service.validate_2fa_code(digits)
+        except TROUBLE as error:
+            if not is_kind(error, "PyiCloud2FARequiredException"):
+                raise self._code_refused(service) from error
+        if self._code_accepted(service):
+            self._trust(service)
+        else:
+            raise self._code_refused(service)
+
+    def _trust(self, service: AppleService) -> None:
+        from .service import TROUBLE
+
+        if not service.is_trusted_session:
+            try:
+                service.trust_session()
+            except TROUBLE as error:
+                raise self._explain(service) from error
+        if not service.is_trusted_session:
+            raise SourceUnreachable("Apple took the code but does not trust the session")
+        self._signed_in()
+
+    @staticmethod
+    def _code_accepted(service: AppleService) -> bool:
+        for exchange in service.adapter.trail:
+            if not exchange.path.endswith("/securitycode") or exchange.status is None:
+                continue
+            if exchange.status < 300:
+                return True
+            body = exchange.body if isinstance(exchange.body, Mapping) else {}
+            verdict = body.get("securityCode")
+            # Apple accepts some codes with 409 and says so only in the body.
+            if exchange.status == 409 and isinstance(verdict, Mapping) and verdict.get("valid"):
+                return True
+        return service.is_trusted_session
+
+    def _code_refused(self, service: AppleService) -> PipelineError:
+        trouble = self._explain(service)
+        return trouble if isinstance(trouble, SourceUnreachable | ThrottledError) else InvalidCode()
+
+    def _new_service(self) -> AppleService:
+        from .service import TROUBLE, AppleService
+
+        self._unlocked = False
+        try:
+            self._files.prepare()
+            service = AppleService(
+                self._apple_id, self._password, china=self._china, folder=self._files.folder
+            )
+        except TROUBLE as error:
+            raise SourceBadAnswer(f"the session folder can't be used: {error}") from error
+        self._service = service
+        return service
+
+    def _validate(self, service: AppleService) -> bool:
+        """True when the stored session still stands; an outage says nothing about it."""
+        from .service import TROUBLE
+
+        if not service.has_stored_session:
+            return False
+        try:
+            answer = service.ask_setup("validate", data="null")
+        except TROUBLE as error:
+            raise SourceUnreachable(type(error).__name__) from error
+        if answer.status_code in {429, 503}:
+            raise ThrottledError("validate", retry_after=retry_after(answer.headers))
+        if answer.status_code >= 500:
+            raise SourceUnreachable(f"validate: HTTP {answer.status_code}")
+        if answer.status_code != 200:
+            return False
+        data = parse_json(answer.content)
+        if not isinstance(data, Mapping) or not isinstance(data.get("dsInfo"), Mapping):
+            return False
+        service.adopt(data)
+        return service.is_trusted_session
+
+    def _log_in(self, delivery: Delivery) -> SignInState:
+        """Sign in with token or password; a code is delivered as told when Apple wants one."""
+        from .service import TROUBLE, is_kind
+
+        service = self._new_service()  # a used one remembers an earlier challenge
+        service.delivery = delivery
+        service.before_delivery = lambda method: self._files.remember_challenge(
+            method, service.phone
+        )
+        self.state = SignInState.SIGNED_OUT
+        challenged = False
+        try:
+            service.authenticate(force_refresh=True)
+        except TROUBLE as error:
+            if is_kind(error, "PyiCloudAcceptTermsException"):
+                raise TermsRequired from error
+            if is_kind(error, "PyiCloudAccountLockedException"):
+                raise AccountLocked from error
+            challenged = is_kind(
+                error, "PyiCloud2FARequiredException", "PyiCloud2SARequiredException"
+            )
+            if not challenged:
+                raise self._explain(service) from error
+        finally:
+            self._files.protect()
+        if not challenged and not service.requires_2fa and service.is_trusted_session:
+            return self._signed_in()
+        self._files.remember_challenge(service.two_factor_delivery_method, service.phone)
+        self.state = SignInState.CODE_REQUIRED
+        return self.state
+
+    def _signed_in(self) -> SignInState:
+        self.state = SignInState.SIGNED_IN
+        self._files.forget_challenge()
+        self._files.succeeded(now=True)
+        return self.state
+
+    @staticmethod
+    def _explain(service: AppleService) -> PipelineError:
+        """The error behind the last refusal; pyicloud's own exceptions hide most of it."""
+        for exchange in reversed(service.adapter.trail):
+            status, body = exchange.status, exchange.body
+            if status is None:
+                return SourceUnreachable(f"no answer: {exchange.path}")
+            if status < 400:
+                continue
+            detail = f"HTTP {status} {exchange.path}"
+            codes = _service_codes(body)
+            if codes & _LOCKED:
+                return AccountLocked(detail)
+            if status in {429, 503}:
+                return ThrottledError(detail, retry_after=retry_after(exchange.headers, body))
+            if status >= 500:
+                return SourceUnreachable(detail)
+            if status == 412:
+                return TermsRequired(detail)
+            if status in {401, 403} or _WRONG_LOGIN in codes:
+                return InvalidCredentials(detail)
+        return SourceBadAnswer("the sign-in failed for an unknown reason")
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def post(self, path: str, body: dict[str, Any], *, shared: bool) -> Any:
+        """A signed POST to the photos database; one silent sign-in when the session is lost."""
+        renewed = unlocked_anew = False
+        while True:
+            try:
+                data = self._post_once(self._ready(), path, body, shared=shared)
+            except SessionLost as lost:
+                if renewed:
+                    raise SourceUnreachable(f"refused again after a new sign-in: {lost}") from lost
+                renewed = True
+                self._renew()
+            except SourceAccessDenied:
+                # The keys that Advanced Data Protection lends us may have run out.
+                if unlocked_anew:
+                    raise
+                unlocked_anew, self._unlocked = True, False
+            else:
+                self._files.succeeded()
+                return data
+
+    def usage(self) -> Any:
+        """The raw answer about storage."""
+        from .service import TROUBLE
+
+        try:
+            service = self._ready()
+            root = service.get_webservice_url("account")
+            answer = service.ask(f"{root}/setup/ws/1/storageUsageInfo", params=service.params)
+        except (*TROUBLE, SessionLost) as error:
+            raise SourceUnreachable(type(error).__name__) from error
+        return parse_json(answer.content) if answer.status_code == 200 else None
+
+    def _ready(self) -> AppleService:
+        if self.sign_in() is not SignInState.SIGNED_IN or self._service is None:
+            raise CodeRequired
+        if not self._unlocked:
+            self._unlock(self._service)
+        return self._service
+
+    def _renew(self) -> None:
+        from .service import Delivery
+
+        self.state = SignInState.SIGNED_OUT
+        if self._files.challenge is not None:
+            self.state = SignInState.CODE_REQUIRED
+            raise CodeRequired
+        if self._log_in(Delivery.DEFAULT) is not SignInState.SIGNED_IN:
+            raise CodeRequired
+
+    def _post_once(
+        self, service: AppleService, path: str, body: dict[str, Any], *, shared: bool
+    ) -> Any:
+        from .service import TROUBLE, is_kind
+
+        try:
+            root = service.get_webservice_url("ckdatabasews")
+        except TROUBLE as error:
+            raise SourceAccessDenied("this account has no iCloud Photos") from error
+        database = "shared" if shared else "private"
+        try:
+            answer = service.ask(
+                f"{root}{_DATABASE}/{database}/{path.lstrip('/')}",
+                params={**service.params, "remapEnums": True, "getCurrentSyncToken": True},
+                json=body,
+                headers={"Content-Type": "text/plain"},
+            )
+        except TROUBLE as error:
+            if is_kind(error, "PyiCloudAuthRequiredException"):
+                raise SessionLost from error
+            raise SourceUnreachable(f"{path}: {type(error.__cause__ or error).__name__}") from error
+        finally:
+            service.adapter.trail.clear()
+        return read_database_answer(answer.status_code, answer.headers, answer.content)
+
+    # --- Advanced Data Protection -----------------------------------------------------------------
+
+    def _unlock(self, service: AppleService) -> None:
+        """Get the keys to the photos, where the account's are locked.
+
+        pyicloud's own way blocks for up to 100 seconds. Raises ConsentRequired.
+        """
+        state = self._setup(service, "requestWebAccessState")
+        if not state.get("isICDRSDisabled"):
+            self._unlocked = True
+            return
+        if not state.get("isDeviceConsentedForPCS", True):
+            if time.time() - self._files.consent_asked > _ASK_CONSENT_AGAIN:
+                self._files.consent_asked = time.time()
+                self._setup(service, "enableDeviceConsentForPCS")
+            raise ConsentRequired
+        for attempt in range(_KEYS_TRIES):
+            answer = self._setup(
+                service,
+                "requestPCS",
+                {"appName": "photos", "derivedFromUserAction": attempt == 0},
+            )
+            if answer.get("status") == "success":
+                self._unlocked = True
+                self._files.consent_asked = 0.0
+                return
+            if attempt < _KEYS_TRIES - 1:
+                time.sleep(_KEYS_PAUSE)
+        raise ConsentRequired(str(answer.get("message") or "no keys"))
+
+    def _setup(
+        self, service: AppleService, operation: str, body: dict[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        from .service import TROUBLE
+
+        try:
+            answer = service.ask_setup(operation, json=body, params=service.params)
+        except TROUBLE as error:
+            raise SourceUnreachable(f"{operation}: {type(error).__name__}") from error
+        if answer.status_code in {429, 503}:
+            raise ThrottledError(operation, retry_after=retry_after(answer.headers))
+        if answer.status_code in {401, 421, 450}:
+            raise SessionLost(operation)
+        if answer.status_code != 200:
+            raise SourceUnreachable(f"{operation}: HTTP {answer.status_code}")
+        data = parse_json(answer.content)
+        return data if isinstance(data, Mapping) else {}
+
+
+def _phone(challenge: Mapping[str, Any]) -> dict[str, Any] | None:
+    phone = challenge.get("phone")
+    return dict(phone) if isinstance(phone, Mapping) else None
+
+
+def _service_codes(body: Any) -> set[str]:
+    errors = body.get("serviceErrors") if isinstance(body, Mapping) else None
+    if not isinstance(errors, list):
+        return set()
+    return {str(error.get("code")) for error in errors if isinstance(error, Mapping)}

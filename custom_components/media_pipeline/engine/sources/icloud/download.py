@@ -1,0 +1,142 @@
+"""The bytes behind a download address: streamed, resumable, many at once.
+
+The addresses need no cookie and do not go through pyicloud; they end after about an hour.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from ...errors import (
+    ErrorBody,
+    FileVanished,
+    SourceBadAnswer,
+    SourceUnreachable,
+    ThrottledError,
+    UrlExpired,
+)
+from ..base import Download
+from ..http import retry_after, ssl_context
+
+_PIECE: Final = 1 << 18
+_BUFFER: Final = 1 << 20
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+_TEXT_TYPES: Final = ("application/json", "text/html", "text/json", "application/xml", "text/xml")
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
+_PER_HOST: Final = 16
+
+
+class Downloads:
+    """The connections to the content hosts; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> aiohttp.ClientSession:
+        """The client session, made at first use."""
+        async with self._opening:
+            if self._session is None or self._session.closed:
+                context = await asyncio.to_thread(ssl_context)
+                self._session = aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(limit_per_host=_PER_HOST, ssl=context),
+                    timeout=_TIMEOUT,
+                    trust_env=True,
+                    auto_decompress=False,
+                    read_bufsize=_BUFFER,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    headers={"Accept-Encoding": "identity"},
+                )
+            return self._session
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def fetch(self, url: str, offset: int = 0) -> AsyncIterator[Download]:
+        """Open a stream from ``offset`` on.
+
+        Raises UrlExpired, SourceUnreachable, ThrottledError, FileVanished, ErrorBody.
+        """
+        session = await self.open()
+        if urlsplit(url).scheme != "https":
+            raise UrlExpired("not a download address")
+        target = URL(url.replace("{", "%7B").replace("}", "%7D"), encoded=True)
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            response = await session.get(target, headers=headers)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SourceUnreachable(type(error).__name__) from error
+        try:
+            yield _opened(response, offset)
+        finally:
+            # An unfinished body can't be reused; a finished one has returned its connection.
+            response.close()
+
+
+def _opened(response: aiohttp.ClientResponse, offset: int) -> Download:
+    status = response.status
+    if status == 416:
+        size = response.headers.get("Content-Range", "").rpartition("/")[2]
+        if size.isdecimal() and int(size) == offset:
+            return Download(offset, offset, _nothing())
+        raise SourceBadAnswer(f"the range from {offset} is refused, the length is {size or '?'}")
+    if status not in {200, 206}:
+        raise _refusal(response)
+    if response.content_type in _TEXT_TYPES:
+        raise ErrorBody(f"{response.content_type} instead of a photo or video")
+    length = response.content_length
+    if status == 200:
+        return Download(0, length, _pieces(response))
+    match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+    if match is None or int(match[1]) != offset:
+        raise SourceBadAnswer(f"asked from {offset}: {response.headers.get('Content-Range')}")
+    total = None if match[3] == "*" else int(match[3])
+    return Download(offset, total, _pieces(response))
+
+
+def _refusal(response: aiohttp.ClientResponse) -> Exception:
+    status = response.status
+    if status in {401, 403, 410, 421}:
+        return UrlExpired(f"HTTP {status}")
+    if status == 404:
+        return FileVanished("HTTP 404")
+    if status in {429, 503}:
+        return ThrottledError(f"HTTP {status}", retry_after=retry_after(response.headers))
+    if status >= 500:
+        return SourceUnreachable(f"HTTP {status}")
+    return SourceBadAnswer(f"HTTP {status}")
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Large pieces, because every piece costs hashing and writing calls."""
+    gathered: list[bytes] = []
+    size = 0
+    trouble: Exception | None = None
+    try:
+        async for data in response.content.iter_any():
+            gathered.append(data)
+            size += len(data)
+            if size >= _PIECE:
+                yield b"".join(gathered) if len(gathered) > 1 else data
+                gathered, size = [], 0
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        trouble = error
+    if gathered:
+        yield b"".join(gathered)
+    if trouble is not None:
+        raise SourceUnreachable(type(trouble).__name__) from trouble

@@ -1,0 +1,96 @@
+"""Walk one index of a library from its newest asset to its oldest.
+
+Ranks move while assets come and go, so every page overlaps the one before it; when the overlap is
+not there, assets were removed meanwhile and the walk steps back until it finds what it knew.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from ...errors import SourceBadAnswer
+from ...model import ChangePage
+from .client import DELETED, HIDDEN, LIBRARY, Page, PhotosClient, Zone
+from .pairing import Pairing
+from .records import ASSET, text_of
+from .session import PRIMARY
+
+INDEXES: Final = (LIBRARY, HIDDEN, DELETED)
+DONE: Final = "done"
+_OVERLAP: Final = 2
+_TAIL: Final = 4
+_STEP_BACK: Final = 50
+
+
+class Position:
+    """Where a walk stands, as a cursor value: index number, rank, names of the last assets."""
+
+    def __init__(self, text: str) -> None:
+        parts = text.split(":", 2)
+        self.index = int(parts[0]) if parts[0].isdecimal() else 0
+        self.rank = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
+        self.tail = tuple(parts[2].split(",")) if len(parts) > 2 and parts[2] else ()
+
+    def __str__(self) -> str:
+        return f"{self.index}:{self.rank}:{','.join(self.tail)}"
+
+    def next_index(self) -> None:
+        """Go on with the next index."""
+        self.index, self.rank, self.tail = self.index + 1, 0, ()
+
+
+class Listing:
+    """One library's full listing: the library itself, hidden assets, and Recently Deleted."""
+
+    def __init__(self, client: PhotosClient, pairing: Pairing, zone: Zone) -> None:
+        self._client, self._pairing, self._zone = client, pairing, zone
+
+    async def pages(self, position: Position, token: str) -> AsyncGenerator[ChangePage]:
+        """From ``position`` on; the first page stores the feed's token unless one is stored."""
+        zone = self._zone
+        while position.index < len(INDEXES):
+            page = await self._page(position)
+            if page is None:
+                position.next_index()
+                continue
+            if not token and page.token:
+                token = page.token
+            paired = await self._pairing.pair(zone, page.records)
+            if not page.more:
+                position.next_index()
+            value = str(position) if position.index < len(INDEXES) else DONE
+            yield ChangePage(
+                assets=tuple(paired.assets),
+                gone=tuple(paired.gone),
+                malformed=tuple(paired.malformed),
+                cursor={f"token:{zone.name}": token, f"walk:{zone.name}": value},
+            )
+
+    async def _page(self, position: Position) -> Page | None:
+        """The next page, with ``position`` behind it; None when the index is at its end."""
+        index = INDEXES[position.index]
+        start, step = max(position.rank - _OVERLAP, 0), _STEP_BACK
+        while True:
+            try:
+                page = await self._client.page(self._zone, index, start)
+            except SourceBadAnswer:
+                if index == LIBRARY or self._zone.name == PRIMARY:
+                    raise
+                return None  # shared libraries do not have all indexes
+            names = [
+                name
+                for record in page.records
+                if record.get("recordType") == ASSET
+                and (name := text_of(record.get("recordName"))) is not None
+            ]
+            known = not position.tail or not set(position.tail).isdisjoint(names)
+            if known or start == 0:
+                break
+            start, step = max(start - step, 0), step * 2
+        if not page.records:
+            return None
+        position.rank = max(start + (len(names) or len(page.records)), 1)
+        if page.more and set(names) <= set(position.tail):
+            position.rank, position.tail = position.rank + _OVERLAP, ()  # nothing new: no overlap
+        else:
+            position.tail = tuple(name for name in names[-_TAIL:] if "," not in name)
+        return page

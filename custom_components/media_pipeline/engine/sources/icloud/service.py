@@ -1,0 +1,185 @@
+"""pyicloud as we use it. Importing this module takes seconds: only on the session's thread."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pyicloud import PyiCloudService, exceptions
+from pyicloud.exceptions import PyiCloudException
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+
+from .answers import parse_json
+
+# What pyicloud may throw at us for an answer that it did not expect.
+TROUBLE: Final = (
+    PyiCloudException,
+    RequestException,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    TypeError,
+    ValueError,
+)
+_TIMEOUT: Final = (15.0, 60.0)
+_PATIENT: Final = (15.0, 120.0)
+
+
+class Delivery(Enum):
+    """What to do when Apple wants a code."""
+
+    NEVER = "never"
+    DEFAULT = "default"
+    SMS = "sms"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request as it went over the wire."""
+
+    path: str
+    status: int | None
+    """None when no answer came."""
+    headers: Mapping[str, str]
+    body: Any
+    """Parsed JSON of a refusal."""
+
+
+class _Adapter(HTTPAdapter):
+    """Gives every request a time limit and remembers how it went.
+
+    pyicloud's sign-in has no time limits, and its exceptions lose status and headers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trail: list[Exchange] = []
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Response:
+        """Send with a time limit."""
+        path = urlsplit(request.url or "").path
+        exchange = Exchange(path, None, {}, None)
+        self.trail.append(exchange)
+        response = super().send(
+            request,
+            stream=stream,
+            timeout=timeout or (_PATIENT if path.endswith("/records/modify") else _TIMEOUT),
+            verify=verify,
+            cert=cert,
+            proxies=proxies,
+        )
+        exchange.status, exchange.headers = response.status_code, response.headers
+        if response.status_code >= 400:
+            exchange.body = _refusal(response.content)
+        return response
+
+
+def _refusal(content: bytes) -> Any:
+    from ...errors import SourceBadAnswer
+
+    try:
+        return parse_json(content)
+    except SourceBadAnswer:
+        return None
+
+
+class AppleService(PyiCloudService):
+    """A sign-in that asks for codes only when told to, and tells before it does."""
+
+    delivery = Delivery.NEVER
+
+    def __init__(self, apple_id: str, password: str, *, china: bool, folder: Path) -> None:
+        super().__init__(
+            apple_id,
+            password,
+            cookie_directory=str(folder),
+            china_mainland=china,
+            with_family=False,
+            refresh_interval=None,
+            authenticate=False,
+        )
+        self.adapter = _Adapter()
+        self.session.mount("https://", self.adapter)
+        self.before_delivery: Callable[[str], None] = lambda _method: None
+
+    # --- sign-in ----------------------------------------------------------------------------------
+
+    def request_2fa_code(self) -> bool:
+        """Called by pyicloud when Apple wants a code."""
+        if self.delivery is Delivery.NEVER:
+            return False
+        return self.deliver(self.delivery)
+
+    def deliver(self, delivery: Delivery) -> bool:
+        """Have a code delivered for the challenge at hand; False when Apple offers no way."""
+        self._two_factor_code_requested = False
+        if delivery is Delivery.SMS:
+            self.before_delivery("sms")
+            return bool(self._request_sms_2fa_code())
+        self.before_delivery(self.two_factor_delivery_method)
+        return bool(super().request_2fa_code())
+
+    @property
+    def has_challenge(self) -> bool:
+        """True when a challenge of this process waits for its code."""
+        return bool(self._auth_data)
+
+    @property
+    def phone(self) -> dict[str, Any] | None:
+        """What Apple calls the phone that gets codes: an identifier, not the number."""
+        phone = self._trusted_phone_number()
+        if phone is None:
+            return None
+        return {**phone.as_phone_number_payload(), "pushMode": phone.push_mode}
+
+    def resume_challenge(self, method: str, phone: dict[str, Any] | None) -> None:
+        """Take up a challenge that another process was given."""
+        self._requires_mfa = True
+        if method == "sms" and phone:
+            self._auth_data = {"trustedPhoneNumber": phone, "mode": "sms"}
+            self._set_two_factor_delivery_state("sms")
+        else:
+            self.use_existing_trusted_device_code()
+
+    def adopt(self, data: Mapping[str, Any]) -> None:
+        """Use the account data that validating the stored session gave."""
+        self.data = dict(data)
+        self._update_state()
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    @property
+    def has_stored_session(self) -> bool:
+        """True when there is something to validate."""
+        return bool(
+            self.session.data.get("session_token")
+            and self.session.cookies.get("X-APPLE-WEBAUTH-TOKEN")
+        )
+
+    def ask_setup(self, operation: str, **arguments: Any) -> Response:
+        """A POST to the setup service, whatever the status of the answer."""
+        return self.ask(f"{self._setup_endpoint}/{operation}", **arguments)
+
+    def ask(self, url: str, **arguments: Any) -> Response:
+        """A signed POST, whatever the status of the answer. Raises PyiCloudException."""
+        return self.session.request_raw("POST", url, **arguments)
+
+
+def is_kind(error: BaseException, *names: str) -> bool:
+    """Whether ``error`` is one of pyicloud's, by name: older versions lack some of them."""
+    kinds = tuple(kind for name in names if (kind := getattr(exceptions, name, None)))
+    return isinstance(error, kinds)

@@ -1,0 +1,137 @@
+"""An iCloud photo library as a source."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from itertools import batched
+from typing import Any, Final
+
+from ...config import ICloudSourceConfig
+from ...errors import CodeRequired, SourceAccessDenied
+from ...model import AssetRecord, ChangePage, FreeResult, Usage
+from ..base import Download, FreeRequest
+from .answers import item_error
+from .client import CAP, PhotosClient, Zone
+from .download import Downloads
+from .freeing import Freeing
+from .pairing import Pairing
+from .records import ASSET, is_gone, text_of
+from .session import PRIMARY, ICloudSession, SignInState
+from .walk import Walk
+
+_GONE: Final = frozenset({"NOT_FOUND", "UNKNOWN_ITEM"})
+
+
+class ICloudSource:
+    """Pages, bytes and freeing over one account's session."""
+
+    kind = "icloud"
+    can_free = True
+
+    def __init__(self, config: ICloudSourceConfig, session: ICloudSession) -> None:
+        self.session = session
+        self._config = config
+        self._client = PhotosClient(session)
+        self._downloads = Downloads()
+        self._zones: dict[str, Zone] | None = None
+
+    async def open(self) -> None:
+        """Sign in. Raises CodeRequired and what ICloudSession.sign_in raises."""
+        if await self.session.sign_in() is not SignInState.SIGNED_IN:
+            raise CodeRequired
+
+    async def close(self) -> None:
+        """Let go of connections and of the session's thread."""
+        await self._downloads.close()
+        await self.session.close()
+
+    async def _libraries(self) -> dict[str, Zone]:
+        """The chosen libraries that the account can see; asks only when there are shared ones."""
+        if self._zones is None:
+            zones = {name: Zone(name) for name in self._config.libraries if name == PRIMARY}
+            for shared in (False, True):
+                if missing := [name for name in self._config.libraries if name not in zones]:
+                    known = await self.session.zones(shared=shared)
+                    zones |= {
+                        name: Zone(name, shared, known[name]) for name in missing if name in known
+                    }
+            self._zones = zones
+        if not self._zones:
+            raise SourceAccessDenied("none of the chosen libraries is there")
+        return self._zones
+
+    async def walk(self, cursor: Mapping[str, str]) -> AsyncIterator[ChangePage]:
+        """What changed since ``cursor`` (see walk.py for its values)."""
+        walk = Walk(self._client, list((await self._libraries()).values()), cursor)
+        async for page in walk.pages():
+            yield page
+
+    async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
+        """Fresh records, two requests for every 200 keys; keys without an answer are left out."""
+        found: dict[str, AssetRecord | None] = {}
+        zones = await self._libraries()
+        for name, names in by_library(keys).items():
+            zone = zones.get(name)
+            if zone is None:
+                continue
+            pairing = Pairing(self._client)
+            for batch in batched(names, CAP, strict=False):
+                records = await self._client.lookup(zone, batch)
+                found |= dict.fromkeys(_absent(name, records))
+                paired = await pairing.pair(
+                    zone, [record for record in records if record.get("recordType") == ASSET]
+                )
+                found |= dict.fromkeys(paired.gone)
+                found |= {asset.key: asset for asset in paired.assets}
+        return found
+
+    def fetch(self, url: str, offset: int = 0) -> AbstractAsyncContextManager[Download]:
+        """Open the bytes behind a download address."""
+        return self._downloads.fetch(url, offset)
+
+    async def free(self, requests: Sequence[FreeRequest]) -> list[FreeResult]:
+        """Move assets to Recently Deleted; every answer is checked against a fresh look."""
+        freeing = Freeing(self._client, await self._libraries())
+        return await freeing.free(requests)
+
+    async def restore(self, keys: Sequence[str]) -> list[FreeResult]:
+        """Bring assets back from Recently Deleted."""
+        freeing = Freeing(self._client, await self._libraries())
+        return await freeing.restore(keys)
+
+    async def count(self) -> int | None:
+        """Assets in the chosen libraries; hidden and deleted ones are not counted."""
+        total = 0
+        for zone in (await self._libraries()).values():
+            number = await self._client.count(zone)
+            if number is None:
+                return None
+            total += number
+        return total
+
+    async def usage(self) -> Usage | None:
+        """The account's storage."""
+        return await self.session.usage()
+
+
+def by_library(keys: Sequence[str]) -> dict[str, list[str]]:
+    """Keys ``<library>/<record name>`` → record names by library."""
+    names: dict[str, list[str]] = {}
+    for key in dict.fromkeys(keys):
+        library, _, name = key.partition("/")
+        names.setdefault(library, []).append(name)
+    return names
+
+
+def _absent(library: str, records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys of error items that say an asset is gone. Raises what stops a whole lookup."""
+    absent: list[str] = []
+    for record in records:
+        error = item_error(record)
+        name = text_of(record.get("recordName"))
+        if record.get("serverErrorCode") in _GONE and name is not None:
+            absent.append(f"{library}/{name}")
+        elif error is not None and error.key != "source_bad_answer":
+            raise error
+        elif is_gone(record) and name is not None:
+            absent.append(f"{library}/{name}")
+    return absent
