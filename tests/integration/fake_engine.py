@@ -1,0 +1,109 @@
+"""An engine that does nothing but remember, answer and push what a test tells it to."""
+
+from collections.abc import Callable
+from typing import Any
+
+from custom_components.media_pipeline.engine.config import EngineConfig
+from custom_components.media_pipeline.engine.errors import PipelineError
+from custom_components.media_pipeline.engine.model import (
+    EngineEvent,
+    PlanState,
+    PlanSummary,
+    RunOutcome,
+    RunSummary,
+    Snapshot,
+    Stage,
+)
+from custom_components.media_pipeline.engine.sources.icloud.session import ICloudSession
+
+PLAN = PlanSummary("plan-1", "abc", PlanState.PROPOSED, 1_790_000_000_000, 12, 3_400)
+
+
+class FakeEngine:
+    """The engine's door with nothing behind it."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        on_snapshot: Callable[[Snapshot], None],
+        on_event: Callable[[EngineEvent], None],
+    ) -> None:
+        self.config = config
+        self.on_snapshot = on_snapshot
+        self.on_event = on_event
+        self.snapshot = Snapshot(authenticated=True)
+        self.icloud_session: ICloudSession | None = None
+        self.calls: list[tuple[str, Any]] = []
+        self.error: Exception | None = None
+        self.start_error: Exception | None = None
+        self.next_start_error: PipelineError | None = None
+        self.outcome = RunOutcome.COMPLETED
+
+    def _called(self, name: str, **arguments: Any) -> None:
+        self.calls.append((name, arguments))
+        if self.error is not None:
+            raise self.error
+
+    @property
+    def running(self) -> bool:
+        names = [name for name, _ in self.calls]
+        return "start" in names and "stop" not in names
+
+    async def start(self) -> None:
+        self._called("start")
+        if self.start_error is not None:
+            raise self.start_error
+
+    async def stop(self) -> None:
+        self.calls.append(("stop", {}))
+
+    async def start_run(self, stages: tuple[Stage, ...] = (), *, actor: str | None = None) -> str:
+        self._called("start_run", stages=stages, actor=actor)
+        return "run-1"
+
+    async def wait_run(self, run_id: str) -> RunSummary:
+        self._called("wait_run", run_id=run_id)
+        error = "source_unreachable" if self.outcome is RunOutcome.FAILED else None
+        return RunSummary(
+            run_id, 1_790_000_000_000, 1_790_000_060_000, self.outcome, (), {"archived": 3}, error
+        )
+
+    async def pause(self, *, actor: str | None = None) -> None:
+        self._called("pause", actor=actor)
+
+    async def resume(self, *, actor: str | None = None) -> None:
+        self._called("resume", actor=actor)
+
+    async def cancel(self, *, actor: str | None = None) -> None:
+        self._called("cancel", actor=actor)
+
+    async def plan_cleanup(
+        self, *, limit: int | None = None, actor: str | None = None
+    ) -> tuple[PlanSummary, dict[str, int]]:
+        self._called("plan_cleanup", limit=limit, actor=actor)
+        return PLAN, {"too_young": 4}
+
+    async def approve_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
+        self._called("approve_cleanup", plan_id=plan_id, actor=actor)
+        return PLAN
+
+    async def cleanup(
+        self, plan_id: str, *, dry_run: bool = True, actor: str | None = None
+    ) -> tuple[PlanSummary, dict[str, int]]:
+        self._called("cleanup", plan_id=plan_id, dry_run=dry_run, actor=actor)
+        return PLAN, {"changed": 1}
+
+    async def undo_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
+        self._called("undo_cleanup", plan_id=plan_id, actor=actor)
+        return PLAN
+
+    async def submit_code(self, code: str) -> None:
+        self._called("submit_code", code=code)
+
+    async def refresh(self) -> Snapshot:
+        self._called("refresh")
+        return self.snapshot
+
+    async def diagnostics(self) -> dict[str, Any]:
+        return {"status": "idle"}

@@ -1,0 +1,292 @@
+"""Every text that can be shown exists, and no text is left that nothing shows."""
+
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import voluptuous as vol
+import yaml
+
+import custom_components.media_pipeline as integration
+from custom_components.media_pipeline import (
+    binary_sensor,
+    button,
+    event,
+    flow_errors,
+    flow_schemas,
+    issues,
+    sensor,
+    services,
+)
+from custom_components.media_pipeline.config_flow import MediaPipelineConfigFlow
+from custom_components.media_pipeline.engine import errors
+from custom_components.media_pipeline.engine.errors import PipelineError
+from custom_components.media_pipeline.engine.model import LibraryInfo
+from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
+from custom_components.media_pipeline.target_flow import TargetFlow
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import SelectSelector
+from homeassistant.setup import async_setup_component
+
+ROOT = Path(integration.__file__).parent
+TEXTS: dict[str, Any] = json.loads((ROOT / "translations" / "en.json").read_text())
+ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "services.yaml").read_text())
+SOURCES = {path.stem: path.read_text() for path in ROOT.glob("*.py")}
+
+CONFIG_FORMS: dict[str, vol.Schema | None] = {
+    "user": None,
+    "icloud": flow_schemas.ICLOUD,
+    "code": flow_schemas.CODE,
+    "consent": vol.Schema({}),
+    "connection": vol.Schema({}),
+    "libraries": flow_schemas.libraries([LibraryInfo("PrimarySync", shared=False)], None),
+    "folder": flow_schemas.FOLDER,
+    "archive": flow_schemas.ARCHIVE,
+    "safety": flow_schemas.safety(can_free=True),
+    "reauth_confirm": flow_schemas.REAUTH,
+    "reconfigure": None,
+    "account": flow_schemas.ACCOUNT,
+    "move_archive": flow_schemas.MOVE_ARCHIVE,
+}
+TARGET_FORMS: dict[str, vol.Schema | None] = {
+    "user": None,
+    "folder": flow_schemas.FOLDER_TARGET,
+    "sftp": flow_schemas.SFTP_TARGET,
+    "new_key": vol.Schema({}),
+    "host_key": vol.Schema({}),
+    "changed_host_key": vol.Schema({}),
+}
+OPTION_FORMS: dict[str, vol.Schema | None] = {"init": flow_schemas.options(can_free=True)}
+
+
+def pipeline_errors() -> list[type[PipelineError]]:
+    """All errors of the engine, found in their module."""
+    return [
+        member
+        for _, member in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(member, PipelineError)
+    ]
+
+
+def shown_steps(flow: type) -> set[str]:
+    """Steps that a flow can show: form and menu ids in its source."""
+    return set(re.findall(r'step_id="(\w+)"', inspect.getsource(flow)))
+
+
+def menu_options(module: str) -> set[str]:
+    found: set[str] = set()
+    for options in re.findall(r"menu_options=\[([^\]]*)\]", SOURCES[module]):
+        for option in options.split(","):
+            name = option.strip()
+            constant = getattr(importlib.import_module(f"{integration.__name__}.const"), name, None)
+            found.add(constant or name.strip('"'))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("flow", "texts", "forms"),
+    [
+        (MediaPipelineConfigFlow, TEXTS["config"], CONFIG_FORMS),
+        (TargetFlow, TEXTS["config_subentries"]["target"], TARGET_FORMS),
+        (MediaPipelineOptionsFlow, TEXTS["options"], OPTION_FORMS),
+    ],
+)
+def test_steps_and_fields(
+    flow: type, texts: dict[str, Any], forms: dict[str, vol.Schema | None]
+) -> None:
+    steps = texts["step"]
+    assert shown_steps(flow) == set(forms) == set(steps)
+    for name, schema in forms.items():
+        step = steps[name]
+        assert step["title"]
+        fields = {str(key) for key in schema.schema} if schema else set()
+        assert set(step.get("data", {})) == fields, name
+        assert set(step.get("data_description", {})) == fields, name
+        if schema is None:
+            assert set(step["menu_options"]) == set(step["menu_option_descriptions"]), name
+
+
+@pytest.mark.parametrize(
+    ("module", "texts"),
+    [("config_flow", TEXTS["config"]), ("target_flow", TEXTS["config_subentries"]["target"])],
+)
+def test_menus(module: str, texts: dict[str, Any]) -> None:
+    offered = set(
+        chain.from_iterable(step.get("menu_options", {}) for step in texts["step"].values())
+    )
+    assert offered == menu_options(module)
+
+
+def test_flow_errors() -> None:
+    assert set(TEXTS["config"]["error"]) == flow_errors.CONFIG_ERRORS
+    assert set(TEXTS["config_subentries"]["target"]["error"]) == flow_errors.TARGET_ERRORS
+    raised = set(re.findall(r'FolderRefused\("(\w+)"\)', SOURCES["archive_check"]))
+    known = flow_errors.CONFIG_ERRORS | flow_errors.TARGET_ERRORS
+    assert raised <= known
+    for module in ("config_flow", "target_flow"):
+        for key in re.findall(r'errors\[[^\]]+\] = "(\w+)"', SOURCES[module]):
+            assert key in known
+
+
+def test_aborts() -> None:
+    by_home_assistant = {
+        "already_configured",
+        "already_in_progress",
+        "reauth_successful",
+        "reconfigure_successful",
+    }
+    assert set(TEXTS["config"]["abort"]) == by_home_assistant
+    own = set(re.findall(r'AbortFlow\("(\w+)"\)', SOURCES["target_flow"]))
+    target = TEXTS["config_subentries"]["target"]
+    assert set(target["abort"]) == own | {"reconfigure_successful"}
+    assert set(target["initiate_flow"]) == {"user", "reconfigure"}
+    assert target["entry_type"]
+
+
+def test_exceptions() -> None:
+    keys = {error.key for error in pipeline_errors()}
+    assert len(keys) == len(pipeline_errors()), "two errors share a key"
+    own = set(
+        re.findall(
+            r'translation_key="(\w+)"',
+            SOURCES["__init__"] + SOURCES["services"] + SOURCES["coordinator"],
+        )
+    )
+    assert set(TEXTS["exceptions"]) == keys | own
+
+
+@pytest.mark.parametrize("error", pipeline_errors())
+def test_exception_placeholders_are_always_given(error: type[PipelineError]) -> None:
+    text = TEXTS["exceptions"][error.key]["message"]
+    assert set(re.findall(r"{(\w+)}", text)) <= set(error("detail").placeholders)
+
+
+def test_issues() -> None:
+    keys = {*issues.SOURCE_ISSUES.values(), *issues.TARGET_ISSUES.values()}
+    assert set(TEXTS["issues"]) == keys
+    for key, text in TEXTS["issues"].items():
+        assert text["title"]
+        if key in issues.NOT_FIXABLE:
+            assert text["description"]
+            continue
+        flow = text["fix_flow"]
+        assert set(flow["error"]) == {"still_there"}
+        steps = {"confirm"}
+        if key == "archive_device_changed":
+            steps |= {"init", "accept"}
+            assert set(flow["step"]["init"]["menu_options"]) == {"confirm", "accept"}
+        assert set(flow["step"]) == steps
+        assert set(flow.get("abort", {})) == ({"no_answer"} if key == "host_key_changed" else set())
+
+
+def test_every_target_state_is_a_state_or_a_class() -> None:
+    states = TEXTS["entity"]["sensor"]["target_state"]["state"]
+    assert set(states) == set(sensor.TARGET_STATES)
+    unavailable = {e.key for e in pipeline_errors() if issubclass(e, errors.TargetUnavailableError)}
+    assert unavailable <= set(states)
+
+
+def entities() -> Iterator[tuple[str, Any]]:
+    for source in (*sensor.SOURCE_SENSORS, *sensor.TARGET_SENSORS):
+        yield "sensor", source
+    for description in binary_sensor.BINARY_SENSORS:
+        yield "binary_sensor", description
+    for press in button.BUTTONS:
+        yield "button", press
+    yield "event", event.OUTCOME
+
+
+def test_entities() -> None:
+    keys: dict[str, set[str]] = {}
+    for platform, description in entities():
+        keys.setdefault(platform, set()).add(description.translation_key)
+        text = TEXTS["entity"][platform][description.translation_key]
+        assert text["name"]
+        assert (options := getattr(description, "options", None)) is None or set(
+            text["state"]
+        ) == set(options)
+    assert {platform: set(texts) for platform, texts in TEXTS["entity"].items()} == keys
+    assert {platform: set(icons) for platform, icons in ICONS["entity"].items()} == keys
+    events = TEXTS["entity"]["event"]["outcome"]["state_attributes"]["event_type"]["state"]
+    assert list(events) == list(event.OUTCOME.event_types)
+
+
+def test_icon_states_exist() -> None:
+    for platform, icons in ICONS["entity"].items():
+        for key, icon in icons.items():
+            assert icon["default"].startswith("mdi:")
+            known = {"on", "off"} | set(TEXTS["entity"][platform][key].get("state", {}))
+            assert set(icon.get("state", {})) <= known
+
+
+async def test_services(hass: HomeAssistant) -> None:
+    assert await async_setup_component(hass, "media_pipeline", {})
+    registered = hass.services.async_services_for_domain("media_pipeline")
+    assert set(TEXTS["services"]) == set(SERVICES) == set(registered) == set(ICONS["services"])
+    for name, service in registered.items():
+        assert service.schema is not None
+        fields = {str(key) for key in service.schema.schema}
+        assert set(SERVICES[name]["fields"]) == fields, name
+        texts = TEXTS["services"][name]
+        assert texts["name"]
+        assert texts["description"]
+        assert set(texts["fields"]) == fields, name
+        for field in texts["fields"].values():
+            assert field["name"]
+            assert field["description"]
+
+
+def test_selectors() -> None:
+    options: dict[str, set[str]] = {}
+    for form in (*CONFIG_FORMS.values(), *TARGET_FORMS.values(), *OPTION_FORMS.values()):
+        for selector in form.schema.values() if form else ():
+            if isinstance(selector, SelectSelector) and (
+                key := selector.config.get("translation_key")
+            ):
+                options[key] = {str(option) for option in selector.config["options"]}
+    stages = SERVICES["run"]["fields"]["stages"]["selector"]["select"]
+    options[stages["translation_key"]] = set(stages["options"])
+    assert set(stages["options"]) == {stage.value for stage in services.RUN_STAGES}
+    assert {key: set(text["options"]) for key, text in TEXTS["selector"].items()} == options
+
+
+def test_system_health() -> None:
+    keys = set(re.findall(r'^        "(\w+)":', SOURCES["system_health"], re.MULTILINE))
+    assert set(TEXTS["system_health"]["info"]) == keys
+
+
+def strings(texts: Any) -> Iterator[str]:
+    if isinstance(texts, str):
+        yield texts
+    elif isinstance(texts, dict):
+        for value in texts.values():
+            yield from strings(value)
+
+
+def test_texts_follow_the_rules_of_home_assistant() -> None:
+    for text in strings(TEXTS):
+        assert text == text.strip()
+        assert not re.search(r"https?://|www\.|<[a-z/]", text), text
+        assert not re.search(r"'{\w+}'", text), text
+
+
+def test_every_section_is_covered_here() -> None:
+    assert set(TEXTS) == {
+        "title",
+        "config",
+        "config_subentries",
+        "options",
+        "entity",
+        "exceptions",
+        "issues",
+        "selector",
+        "services",
+        "system_health",
+    }
