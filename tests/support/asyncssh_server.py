@@ -1,6 +1,7 @@
 """An SFTP server made with asyncssh: password login, one folder, and faults on demand."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,55 @@ class Faults:
     """Plain rename replaces an existing file, as some servers do against the standard."""
     loses_last_block: bool = False
     """Answers OK to a file's last write and drops it."""
-    write_error: type[asyncssh.SFTPError] | None = None
+    write_error: asyncssh.SFTPError | None = None
+    read_error: asyncssh.SFTPError | None = None
     write_delay: float = 0.0
 
 
-class AsyncsshServer:
-    """Serves ``root`` as ``/`` to one user with a password. No commands, only SFTP."""
+@dataclass(slots=True)
+class Shell:
+    """A shell that runs the commands that are sent, here."""
 
-    def __init__(self, root: Path, *, faults: Faults | None = None, port: int = 0) -> None:
-        """``port`` 0 takes a free one."""
+    home: Path
+    """What ``$HOME`` is: where this shell, unlike SFTP, sees the served folder."""
+    greeting: bytes = b""
+    """Printed before any command's own output, as careless login scripts do."""
+    answers: bool = True
+    """False: commands are taken and print nothing."""
+
+    async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
+        """Run one command to its end."""
+        process.stdout.write(self.greeting)
+        data = await process.stdin.read()
+        if self.answers:
+            child = await asyncio.create_subprocess_shell(
+                process.command or "",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={"HOME": str(self.home), "PATH": os.defpath},
+            )
+            out, _ = await child.communicate(data)
+            process.stdout.write(out)
+        process.exit(0)
+
+
+class AsyncsshServer:
+    """Serves ``root`` as ``/`` to one user with a password; commands only with a ``Shell``."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        faults: Faults | None = None,
+        port: int = 0,
+        shell: Shell | None = None,
+        sftp: bool = True,
+    ) -> None:
+        """``port`` 0 takes a free one; ``shell`` runs commands; ``sftp`` False offers no SFTP."""
         self.root = root
+        self._shell = shell
+        self._sftp = sftp
         self.port = port
         self.faults = faults or Faults()
         self.username, self.password = "phone", "correct horse"
@@ -68,7 +108,9 @@ class AsyncsshServer:
             self.port,
             server_factory=lambda: _Login(self),
             server_host_keys=[self._key],
-            sftp_factory=self._sftp_factory(),
+            sftp_factory=self._sftp_factory() if self._sftp else None,
+            process_factory=self._shell.run if self._shell else None,
+            encoding=None,
             reuse_address=True,
         )
         self.port = self._listener.get_port()
@@ -133,13 +175,18 @@ class _Sftp(asyncssh.SFTPServer):
         if faults.write_delay:
             await asyncio.sleep(faults.write_delay)
         if faults.write_error is not None:
-            raise faults.write_error("no")
+            raise faults.write_error
         self._block = max(self._block, len(data))
         if faults.loses_last_block and offset > 0 and len(data) < self._block:
             return len(data)
         result = super().write(file_obj, offset, data)
         assert isinstance(result, int)
         return result
+
+    def read(self, file_obj: Any, offset: int, size: int) -> Any:
+        if self._faults.read_error is not None:
+            raise self._faults.read_error
+        return super().read(file_obj, offset, size)
 
     def fsync(self, file_obj: Any) -> Any:
         if self._faults.no_fsync:

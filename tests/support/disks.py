@@ -23,7 +23,15 @@ class SmallDisk:
     def mount(self) -> bool:
         """Mount it; False when that is not permitted."""
         self.path.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={self._megabytes}m", "tmpfs", self.path]
+        command = [
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            f"size={self._megabytes}m",
+            "tmpfs",
+            str(self.path),
+        ]
         self._mounted = can_mount() and subprocess.run(command, check=False).returncode == 0
         return self._mounted
 
@@ -32,3 +40,7 @@ class SmallDisk:
         if self._mounted:
             subprocess.run(["umount", "-l", self.path], check=True)
             self._mounted = False
+
+    def read_only(self) -> None:
+        """Refuse writes from now on."""
+        subprocess.run(["mount", "-o", "remount,ro", str(self.path)], check=True)

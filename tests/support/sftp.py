@@ -7,7 +7,7 @@ from .sshd import RealSshd, find_sshd
 
 
 async def start_sftp_server(root: Path, *, prefer_real: bool = True) -> RealSshd | AsyncsshServer:
-    """Serve ``root`` on a loopback port; ``.access`` says how to log in, ``await .close()`` ends it.
+    """Serve ``root`` on a loopback port; ``.access`` says how to log in, ``.close()`` ends it.
 
     The asyncssh server runs on the caller's event loop, the real one in processes of its own.
     """

@@ -16,8 +16,8 @@ from .place import Place
 KINDS = ("folder", "openssh", "openssh-sftp-only", "asyncssh")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_setup() -> None:
+@pytest.fixture(autouse=True)
+def real_connections() -> None:
     """Allow real connections also where Home Assistant's test plugin forbids them."""
     pytest_socket.enable_socket()
 

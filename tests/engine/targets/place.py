@@ -1,4 +1,4 @@
-"""One place for copies as the contract tests see it: a folder on this disk, however it is reached."""
+"""One place for copies as the contract tests see it: a folder here, however it is reached."""
 
 import hashlib
 import os

@@ -47,7 +47,8 @@ async def find_shell(
         f'if [ -f "$d"/{quote(probe)} ] && cd "$d"; then\n'
         f'echo "folder $d"\n{programs}\nexit 0\nfi\ndone'
     )
-    text = await _run(conn, f"sh -c {quote(script)}", b"", _PROBE_SECONDS)
+    # some input, for without any the library does not end the command's input
+    text = await _run(conn, f"sh -c {quote(script)}", b"\n", _PROBE_SECONDS)
     folder: str | None = None
     for line in (text or "").splitlines():
         first, _, rest = line.partition(" ")
