@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import dataclasses
 import json
 import os
@@ -29,7 +28,11 @@ def _arguments() -> tuple[Options, bool, bool]:
             help=f"default: {field.default!r}",
         )
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
-    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    parser.add_argument(
+        "--with-parent",
+        action="store_true",
+        help="end when standard input closes; take orders from it, one JSON object a line",
+    )
     values = vars(parser.parse_args())
     as_json, with_parent = values.pop("json"), values.pop("with_parent")
     return Options(**values), as_json, with_parent
@@ -53,21 +56,26 @@ def _tell(ready: dict[str, object], *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-async def _wait(*, with_parent: bool) -> None:
+async def _wait(control: ControlDoor, *, with_parent: bool) -> None:
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    if with_parent:
-
-        def read() -> None:
-            with contextlib.suppress(BlockingIOError):
-                if not os.read(0, 4096):
-                    loop.remove_reader(0)
-                    over.set()
-
-        os.set_blocking(0, False)
-        loop.add_reader(0, read)
+    orders = asyncio.create_task(_obey_parent(control, over)) if with_parent else None
     await over.wait()
+    if orders is not None:
+        orders.cancel()
+
+
+async def _obey_parent(control: ControlDoor, over: asyncio.Event) -> None:
+    reader = asyncio.StreamReader(limit=1 << 24)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while line := await reader.readline():
+        answer, _ = await control.obey(line)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    over.set()
 
 
 async def _run(options: Options, *, as_json: bool, with_parent: bool) -> None:
@@ -88,7 +96,7 @@ async def _run(options: Options, *, as_json: bool, with_parent: bool) -> None:
         },
         as_json=as_json,
     )
-    await _wait(with_parent=with_parent)
+    await _wait(control, with_parent=with_parent)
     await control.stop()
     await server.stop()
     if not options.state_dir:

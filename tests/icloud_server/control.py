@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -284,39 +283,37 @@ class Control:
 
 
 class ControlDoor:
-    """Speaks HTTP for `Control`."""
+    """Carries orders to `Control`: over HTTP, and line by line from the parent process."""
 
     def __init__(self, server: StandInServer) -> None:
         self._control = Control(server)
 
-    async def _post(self, request: web.Request) -> web.Response:
-        data = json.loads(await request.read())
+    async def obey(self, raw: bytes) -> tuple[Json, int]:
+        """Carry out one order; its result or an error, with an HTTP status."""
+        data = json.loads(raw)
         name = str(data.pop("op", ""))
         method = getattr(self._control, name, None)
         if name.startswith("_") or not inspect.ismethod(method):
-            return reply({"error": f"no operation {name!r}"}, 404)
-        return self._call(lambda: method(**data))
+            return {"error": f"no operation {name!r}"}, 404
+        try:
+            if name == "state":  # may have to make many files; beside the loop
+                return await asyncio.to_thread(method, **data), 200
+            return method(**data), 200
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            return {"error": f"{type(error).__name__}: {error}"}, 400
+
+    async def _post(self, request: web.Request) -> web.Response:
+        return reply(*await self.obey(await request.read()))
 
     async def _get(self, request: web.Request) -> web.Response:
-        if request.path == "/counts":
-            return reply(self._control.counts())
+        data: Json = {"op": request.path.strip("/")}
         query = request.query
-        zone, start, limit = (
-            query.get("zone", "PrimarySync"),
-            int(query.get("start", 0)),
-            int(query.get("limit", 1000)),
-        )
-        assets = query.get("assets", "") in {"1", "true"}
-        return await asyncio.to_thread(
-            self._call, lambda: self._control.state(zone, assets, start, limit)
-        )
-
-    @staticmethod
-    def _call(call: Callable[[], Json]) -> web.Response:
-        try:
-            return reply(call())
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            return reply({"error": f"{type(error).__name__}: {error}"}, 400)
+        if data["op"] == "state":
+            data["zone"] = query.get("zone", "PrimarySync")
+            data["assets"] = query.get("assets", "") in {"1", "true"}
+            data["start"] = int(query.get("start", 0))
+            data["limit"] = int(query.get("limit", 1000))
+        return reply(*await self.obey(json.dumps(data).encode()))
 
     async def start(self, port: int) -> int:
         """Listen on 127.0.0.1; the port."""
