@@ -1,0 +1,109 @@
+"""kill -9 in every stage: the next run goes on, with nothing lost and nothing done twice."""
+
+import asyncio
+import os
+import pickle
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from custom_components.media_pipeline.engine.config import CompressConfig
+from custom_components.media_pipeline.engine.model import RunOutcome, Stage
+
+from .harness import World, hashes, make_world, media_files, run, stats
+
+ASSETS = 30
+# what shows that a stage is in the middle of its work
+MIDDLE = {
+    Stage.INGEST: "select count(*) >= 5 from resources where state = 'archived'",
+    Stage.COMPRESS: "select count(*) >= 1 from resources where role = 'compressed'",
+    Stage.SYNC: "select count(*) >= 5 from copies where state = 'sent'",
+    Stage.VERIFY: "select count(*) >= 1 from copies where state = 'verified'",
+}
+BEFORE = {
+    Stage.INGEST: (),
+    Stage.COMPRESS: (Stage.INGEST,),
+    Stage.SYNC: (Stage.INGEST,),
+    Stage.VERIFY: (Stage.INGEST, Stage.SYNC),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with make_world(tmp_path, monkeypatch, assets=ASSETS) as made:
+        made.downloads = 3
+        made.compress = CompressConfig(videos=False)
+        yield made
+
+
+def _holds(catalog: Path, question: str) -> bool:
+    with closing(sqlite3.connect(f"file:{catalog}?mode=ro", uri=True, timeout=10)) as database:
+        return bool(database.execute(question).fetchone()[0])
+
+
+async def _killed_run(world: World, stage: Stage) -> None:
+    config = world.root / "config.pickle"
+    config.write_bytes(pickle.dumps(world.config()))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.engine.runner",
+        str(config),
+        stage,
+        cwd=Path(__file__).parents[2],
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"open\n"
+    try:
+        async with asyncio.timeout(60):
+            while not _holds(world.root / "private/catalog.db", MIDDLE[stage]):
+                assert process.returncode is None, "it ended before it could be killed"
+                await asyncio.sleep(0.005)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+@pytest.mark.parametrize("stage", list(MIDDLE))
+async def test_kill_and_go_on(world: World, stage: Stage) -> None:
+    async with world.core() as core:
+        if BEFORE[stage]:
+            await run(core, *BEFORE[stage])
+    if stage is Stage.INGEST:  # slow enough to be caught in the middle, also with half a file
+        world.stand_in.fault("content", latency_ms=30)
+    await _killed_run(world, stage)
+    world.stand_in.control("clear_faults")
+    if stage is Stage.VERIFY:
+        assert _holds(
+            world.root / "private/catalog.db",
+            "select count(*) >= 0 from copies where state = 'verified'",
+        )
+
+    async with world.core() as core:
+        summary = await run(core)
+        assert summary.outcome is RunOutcome.COMPLETED, summary
+        numbers = await stats(core)
+        assert numbers.archived == numbers.protected == ASSETS
+    files = sum(len(asset["roles"]) for asset in world.stand_in.assets())
+    archived = {k: v for k, v in hashes(world.archive).items() if "compressed" not in k}
+    assert len(archived) == files
+    assert hashes(world.target) == archived
+    assert not [p for p in media_files(world.archive) if "~" in p.name]
+    assert not list((world.archive / ".media_pipeline/parts").iterdir())
+    # nothing was fetched twice but what was under way when the process was killed
+    assert files <= world.stand_in.counts()["content"] <= files + world.downloads
+    with closing(sqlite3.connect(world.root / "private/catalog.db")) as database:
+        twice = database.execute(
+            "select count(*) from (select 1 from resources where current and role != 'compressed'"
+            " group by asset_id, role having count(*) > 1)"
+        ).fetchone()
+        outcomes = {row[0] for row in database.execute("select outcome from runs")}
+    assert twice == (0,)
+    assert "interrupted" in outcomes
