@@ -1,5 +1,6 @@
 """One Apple account, blocking: sign-in, codes, consent and signed requests. One thread only."""
 
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +28,10 @@ from .state import SignInState
 if TYPE_CHECKING:
     from .service import AppleService, Delivery
 
+_LOGGER = logging.getLogger(__name__)
 _DATABASE: Final = "/database/1/com.apple.photos.cloud/production"
 _ASK_CONSENT_AGAIN: Final = 12 * 3600.0
+_TRUST_AGAIN: Final = 7 * 24 * 3600.0
 _KEYS_TRIES: Final = 4
 _KEYS_PAUSE: Final = 2.0
 _WRONG_LOGIN: Final = "-20101"
@@ -55,6 +58,7 @@ class Account:
             return self.state
         service = self._new_service()
         if self._validate(service):
+            self._keep_trusted(service)
             return self._signed_in()
         if self._files.challenge is not None:
             self.state = SignInState.CODE_REQUIRED
@@ -102,27 +106,48 @@ class Account:
         if len(digits) < 4:
             raise InvalidCode("a code is six digits")
         service.adapter.trail.clear()
+        trouble: Exception | None = None
         try:
             service.validate_2fa_code(digits)
         except TROUBLE as error:
-            if not is_kind(error, "PyiCloud2FARequiredException"):
-                raise self._code_refused(service) from error
-        if self._code_accepted(service):
-            self._trust(service)
-        else:
-            raise self._code_refused(service)
+            trouble = error  # what it says about the code is not reliable
+        if not self._code_accepted(service):
+            raise self._code_refused(service) from trouble
+        self._files.forget_challenge()
+        if trouble is not None and is_kind(trouble, "PyiCloudAcceptTermsException"):
+            raise TermsRequired from trouble
+        self._trust(service)
 
     def _trust(self, service: AppleService) -> None:
-        from .service import TROUBLE
+        """Make sure that the code counts for later sign-ins too."""
+        from .service import TROUBLE, is_kind
 
         if not service.is_trusted_session:
             try:
                 service.trust_session()
             except TROUBLE as error:
+                if is_kind(error, "PyiCloudAcceptTermsException"):
+                    raise TermsRequired from error
                 raise self._explain(service) from error
         if not service.is_trusted_session:
             raise SourceUnreachable("Apple took the code but does not trust the session")
+        self._files.trusted = time.time()
         self._signed_in()
+
+    def _keep_trusted(self, service: AppleService) -> None:
+        """Renew the trust of a good session now and then, so that no new code is wanted soon."""
+        from .service import TROUBLE
+
+        if time.time() - self._files.trusted < _TRUST_AGAIN:
+            return
+        self._files.trusted = time.time()
+        data = service.data
+        try:
+            service.trust_session()
+        except TROUBLE as error:
+            _LOGGER.debug("Trust was not renewed: %s", type(error).__name__)
+        if not service.is_trusted_session:
+            service.adopt(data)
 
     @staticmethod
     def _code_accepted(service: AppleService) -> bool:

@@ -24,7 +24,7 @@ from ...errors import (
 from ..base import Download
 from ..http import retry_after, ssl_context
 
-_PIECE: Final = 1 << 18
+_PIECE: Final = 1 << 20
 _BUFFER: Final = 1 << 20
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 _TEXT_TYPES: Final = ("application/json", "text/html", "text/json", "application/xml", "text/xml")

@@ -110,6 +110,16 @@ class SessionFiles:
         if value or self.consent_asked:
             self._write_state(consent_asked=value)
 
+    @property
+    def trusted(self) -> float:
+        """When the trust in this session was last renewed, or tried to; seconds since 1970."""
+        value = self._read().get("trusted")
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    @trusted.setter
+    def trusted(self, value: float) -> None:
+        self._write_state(trusted=value)
+
     def _write_state(self, **changes: Any) -> None:
         state = {**self._read(), **changes}
         content = json.dumps({key: value for key, value in state.items() if value})

@@ -4,7 +4,9 @@ Ranks move while assets come and go, so every page overlaps the one before it; w
 not there, assets were removed meanwhile and the walk steps back until it finds what it knew.
 """
 
+import logging
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 from ...errors import SourceBadAnswer
@@ -12,8 +14,8 @@ from ...model import ChangePage
 from .client import DELETED, HIDDEN, LIBRARY, Page, PhotosClient, Zone
 from .pairing import Pairing
 from .records import ASSET, text_of
-from .session import PRIMARY
 
+_LOGGER = logging.getLogger(__name__)
 INDEXES: Final = (LIBRARY, HIDDEN, DELETED)
 DONE: Final = "done"
 _OVERLAP: Final = 2
@@ -49,9 +51,6 @@ class Listing:
         zone = self._zone
         while position.index < len(INDEXES):
             page = await self._page(position)
-            if page is None:
-                position.next_index()
-                continue
             if not token and page.token:
                 token = page.token
             paired = await self._pairing.pair(zone, page.records)
@@ -65,17 +64,18 @@ class Listing:
                 cursor={f"token:{zone.name}": token, f"walk:{zone.name}": value},
             )
 
-    async def _page(self, position: Position) -> Page | None:
-        """The next page, with ``position`` behind it; None when the index is at its end."""
+    async def _page(self, position: Position) -> Page:
+        """The next page, with ``position`` behind it."""
         index = INDEXES[position.index]
         start, step = max(position.rank - _OVERLAP, 0), _STEP_BACK
         while True:
             try:
                 page = await self._client.page(self._zone, index, start)
-            except SourceBadAnswer:
-                if index == LIBRARY or self._zone.name == PRIMARY:
+            except SourceBadAnswer as error:
+                if index == LIBRARY:
                     raise
-                return None  # shared libraries do not have all indexes
+                _LOGGER.debug("%s has no %s: %s", self._zone.name, index, error)
+                return Page([], None, more=False)  # shared libraries do not have all indexes
             names = [
                 name
                 for record in page.records
@@ -87,7 +87,7 @@ class Listing:
                 break
             start, step = max(start - step, 0), step * 2
         if not page.records:
-            return None
+            return replace(page, more=False)
         position.rank = max(start + (len(names) or len(page.records)), 1)
         if page.more and set(names) <= set(position.tail):
             position.rank, position.tail = position.rank + _OVERLAP, ()  # nothing new: no overlap

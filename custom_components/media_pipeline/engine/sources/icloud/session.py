@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import EngineStopped, SourceBadAnswer
+from ...errors import EngineStopped, SourceAccessDenied, SourceBadAnswer
 from ...model import LibraryInfo, Usage
 from .account import Account
 from .state import SignInState
@@ -52,7 +52,7 @@ class ICloudSession:
         """The libraries of the account. Raises ConsentRequired, SourceAccessDenied, ..."""
         zones = await self.zones(shared=False)
         # An account that takes part in nothing may have no shared database.
-        with suppress(SourceBadAnswer):
+        with suppress(SourceBadAnswer, SourceAccessDenied):
             zones = await self.zones(shared=True) | zones
         names = sorted(name for name in zones if name.startswith(SHARED_PREFIX))
         return [

@@ -1,7 +1,7 @@
 """An iCloud photo library as a source."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from itertools import batched
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from .freeing import Freeing
 from .pairing import Pairing
 from .records import ASSET, is_gone, text_of
 from .session import PRIMARY, ICloudSession, SignInState
-from .walk import Walk
+from .walk import Walk, ahead
 
 _GONE: Final = frozenset({"NOT_FOUND", "UNKNOWN_ITEM"})
 
@@ -62,8 +62,9 @@ class ICloudSource:
     async def walk(self, cursor: Mapping[str, str]) -> AsyncIterator[ChangePage]:
         """What changed since ``cursor`` (see walk.py for its values)."""
         walk = Walk(self._client, list((await self._libraries()).values()), cursor)
-        async for page in walk.pages():
-            yield page
+        async with aclosing(ahead(walk.pages())) as pages:
+            async for page in pages:
+                yield page
 
     async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
         """Fresh records, two requests for every 200 keys; keys without an answer are left out."""

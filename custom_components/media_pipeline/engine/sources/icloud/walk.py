@@ -4,6 +4,7 @@ Cursor values: ``walk`` is ``full`` during a full walk; ``walk:<library>`` is ho
 a library came; ``token:<library>`` and ``db``/``db:shared`` are tokens of the change feed.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
@@ -158,6 +159,23 @@ class Walk:
             if not page.more:
                 return token, names
         raise SourceBadAnswer("changes/database does not end")
+
+
+async def ahead(pages: Pages) -> Pages:
+    """Ask for the next page while the caller stores this one."""
+
+    async def following() -> ChangePage | None:
+        return await anext(pages, None)
+
+    task = asyncio.create_task(following())
+    try:
+        while (page := await task) is not None:
+            task = asyncio.create_task(following())
+            yield page
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await pages.aclose()
 
 
 def _database_key(*, shared: bool) -> str:
