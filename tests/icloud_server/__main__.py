@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from .app import StandInServer
-from .control import ControlDoor
+from .control_door import ControlDoor
 from .options import Options
 
 

@@ -21,11 +21,10 @@ class Content:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.bytes_sent = 0
-        self.valid_from = 0.0
 
     def expire_all(self) -> None:
         """Every address handed out until now is expired."""
-        self.valid_from = time.time()
+        self.library.url_generation += 1
 
     async def __call__(self, request: web.BaseRequest, faults: list[Fault]) -> web.StreamResponse:
         """Send a resource or a part of it."""
@@ -33,14 +32,11 @@ class Content:
         opaque, expires = query.get("o", ""), int(query.get("e", "0"))
         if query.get("s") != sign(opaque, expires):
             return web.Response(status=403)
-        issued = expires - 3600
-        if (
-            expires < time.time()
-            or issued < int(self.valid_from)
-            or any(fault.expired for fault in faults)
-        ):
+        resource, _, generation = opaque.rpartition(".")
+        old = expires < time.time() or generation != str(self.library.url_generation)
+        if old or any(fault.expired for fault in faults):
             return web.Response(status=410, headers={"x-apple-expired": "1"})
-        body = await self._find(opaque)
+        body = await self._find(resource)
         if body is None:
             return web.Response(status=404)
         return await self._send(request, body, faults)

@@ -1,15 +1,11 @@
-"""The control door: plain HTTP on the loopback address for tests, demo and benchmarks."""
+"""What can be ordered from outside: faults, events in the library, and a look at the state."""
 
-import asyncio
-import inspect
-import json
 import time
 from typing import Any
 
-from aiohttp import web
-
-from .answers import Json, reply
+from .answers import Json
 from .app import StandInServer
+from .odd import ODDITIES
 from .specs import Kind
 from .zone import ASSET, MASTER, Zone
 
@@ -96,7 +92,7 @@ class Control:
         return {}
 
     def expire_urls(self) -> Json:
-        """All addresses handed out so far are expired (to the second)."""
+        """All addresses handed out so far are expired."""
         self.server.content.expire_all()
         return {}
 
@@ -243,6 +239,14 @@ class Control:
             wanted.change(each, edits=wanted.state(each).edits + 1)
         return self._names(wanted, indices)
 
+    def odd(self, index: int, what: str, zone: str = "PrimarySync") -> Json:
+        """Make the records of an asset odd; see `odd.ODDITIES`, "" for normal again."""
+        if what and what not in ODDITIES:
+            raise ValueError(f"unknown oddity {what}")
+        wanted = self._zone(zone)
+        wanted.change(index, parts=(MASTER, ASSET), odd=what)
+        return self._names(wanted, [index])
+
     def purge(
         self, index: int | list[int] | None = None, name: str = "", zone: str = "PrimarySync"
     ) -> Json:
@@ -270,9 +274,10 @@ class Control:
         account.code_expired = account.locked = account.protected = account.consented = False
         account.terms_accepted = account.terms_version
         account.codes_sent = account.consent_asked = 0
-        generation = self.server.library.generation
+        old = self.server.library
         self.server.build()
-        self.server.library.generation = generation + 1
+        self.server.library.generation = old.generation + 1
+        self.server.library.url_generation = old.url_generation + 1
         return {}
 
     def reset_counts(self) -> Json:
@@ -280,53 +285,3 @@ class Control:
         self.server.counts.clear()
         self.server.content.bytes_sent = 0
         return {}
-
-
-class ControlDoor:
-    """Carries orders to `Control`: over HTTP, and line by line from the parent process."""
-
-    def __init__(self, server: StandInServer) -> None:
-        self._control = Control(server)
-
-    async def obey(self, raw: bytes) -> tuple[Json, int]:
-        """Carry out one order; its result or an error, with an HTTP status."""
-        data = json.loads(raw)
-        name = str(data.pop("op", ""))
-        method = getattr(self._control, name, None)
-        if name.startswith("_") or not inspect.ismethod(method):
-            return {"error": f"no operation {name!r}"}, 404
-        try:
-            if name == "state":  # may have to make many files; beside the loop
-                return await asyncio.to_thread(method, **data), 200
-            return method(**data), 200
-        except (TypeError, ValueError, KeyError, IndexError) as error:
-            return {"error": f"{type(error).__name__}: {error}"}, 400
-
-    async def _post(self, request: web.Request) -> web.Response:
-        return reply(*await self.obey(await request.read()))
-
-    async def _get(self, request: web.Request) -> web.Response:
-        data: Json = {"op": request.path.strip("/")}
-        query = request.query
-        if data["op"] == "state":
-            data["zone"] = query.get("zone", "PrimarySync")
-            data["assets"] = query.get("assets", "") in {"1", "true"}
-            data["start"] = int(query.get("start", 0))
-            data["limit"] = int(query.get("limit", 1000))
-        return reply(*await self.obey(json.dumps(data).encode()))
-
-    async def start(self, port: int) -> int:
-        """Listen on 127.0.0.1; the port."""
-        app = web.Application()
-        app.router.add_post("/control", self._post)
-        app.router.add_get("/counts", self._get)
-        app.router.add_get("/state", self._get)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        return int(self._runner.addresses[0][1])
-
-    async def stop(self) -> None:
-        """Close."""
-        await self._runner.cleanup()

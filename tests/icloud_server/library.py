@@ -21,6 +21,7 @@ class Library:
         self._cycle = tuple(Kind(name) for name in names) or CYCLE
         self.owner = "_" + hashlib.sha256(options.apple_id.encode()).hexdigest()[:32]
         self.generation = 1
+        self.url_generation = 1
         self.primary = self._zone(PRIMARY, options.assets, huge=options.huge_bytes)
         self.zones = {PRIMARY: self.primary}
         if options.shared_library:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from .answers import Json
 from .library import Library
+from .odd import ODDITIES
 from .specs import DERIVED, ON_ASSET, TYPES, Role
 from .zone import ASSET, MASTER, Zone
 
@@ -29,8 +30,8 @@ def zone_id(library: Library, zone: Zone) -> Json:
     }
 
 
-def _download_url(zone: Zone, index: int, role: Role, checksum: str) -> str:
-    opaque = f"{zone.name}.{index}.{role}.{zone.state(index).edits}"
+def _download_url(library: Library, zone: Zone, index: int, role: Role, checksum: str) -> str:
+    opaque = f"{zone.name}.{index}.{role}.{zone.state(index).edits}.{library.url_generation}"
     expires = int(time.time()) + URL_LIFETIME_S
     query = urlencode(
         {
@@ -61,7 +62,7 @@ def _encrypted(text: str) -> Json:
     return _value("ENCRYPTED_BYTES", base64.b64encode(text.encode()).decode())
 
 
-def _resource(zone: Zone, index: int, role: Role) -> Json:
+def _resource(library: Library, zone: Zone, index: int, role: Role) -> Json:
     size, checksum = zone.facts(index, role)
     kind = zone.spec(index).format(role) if role not in DERIVED else "jpeg"
     width, height = (64, 48) if role in DERIVED else (1024, 768)
@@ -73,7 +74,7 @@ def _resource(zone: Zone, index: int, role: Role) -> Json:
                 "size": size,
                 "wrappingKey": base64.b64encode(checksum[:16].encode()).decode(),
                 "referenceChecksum": checksum,
-                "downloadURL": _download_url(zone, index, role, checksum),
+                "downloadURL": _download_url(library, zone, index, role, checksum),
             },
         ),
         f"{role}Fingerprint": _value("STRING", checksum),
@@ -83,7 +84,7 @@ def _resource(zone: Zone, index: int, role: Role) -> Json:
     }
 
 
-def _master_fields(zone: Zone, index: int, keys: set[str] | None) -> Json:
+def _master_fields(library: Library, zone: Zone, index: int, keys: set[str] | None) -> Json:
     spec = zone.spec(index)
     fields: Json = {
         "filenameEnc": _encrypted(spec.filename),
@@ -94,7 +95,7 @@ def _master_fields(zone: Zone, index: int, keys: set[str] | None) -> Json:
     }
     for role in (*spec.roles(edited=False), *DERIVED):
         if role not in ON_ASSET and _wanted(role, keys):
-            fields.update(_resource(zone, index, role))
+            fields.update(_resource(library, zone, index, role))
     return fields
 
 
@@ -134,7 +135,7 @@ def _asset_fields(library: Library, zone: Zone, index: int, keys: set[str] | Non
     for role in edited:
         fields["adjustmentType"] = _value("STRING", "com.apple.photo")
         if _wanted(role, keys):
-            fields.update(_resource(zone, index, role))
+            fields.update(_resource(library, zone, index, role))
     return fields
 
 
@@ -152,7 +153,9 @@ def record(
     if part == ASSET:
         fields = _asset_fields(library, zone, index, keys)
     else:
-        fields = _master_fields(zone, index, keys)
+        fields = _master_fields(library, zone, index, keys)
+    if state.odd:
+        ODDITIES[state.odd](fields)
     if keys is not None:
         fields = {key: value for key, value in fields.items() if key in keys}
     created = {

@@ -13,6 +13,11 @@ TOKEN_COOKIE = "X-APPLE-WEBAUTH-TOKEN"
 YEAR = 365 * 24 * 3600
 
 
+def domain_of(host: str) -> str:
+    """Accounts of mainland China have hosts and cookies of their own."""
+    return "icloud.com.cn" if host.partition(":")[0].endswith(".cn") else "icloud.com"
+
+
 class Setup:
     """Answers the setup host for one account."""
 
@@ -21,11 +26,12 @@ class Setup:
         self.library = library
         self.quota = quota
 
-    def _account_data(self, *, trusted: bool) -> Json:
+    def _account_data(self, host: str, *, trusted: bool) -> Json:
         services = ("ckdatabasews", "account") if trusted else ("account",)
+        domain = domain_of(host)
         hosts = {
-            "ckdatabasews": "https://p61-ckdatabasews.icloud.com:443",
-            "account": "https://setup.icloud.com:443",
+            "ckdatabasews": f"https://p61-ckdatabasews.{domain}:443",
+            "account": f"https://setup.{domain}:443",
         }
         return {
             "dsInfo": {
@@ -53,11 +59,11 @@ class Setup:
         }
 
     @staticmethod
-    def _cookie(answer: web.Response, name: str, value: str) -> None:
+    def _cookie(request: web.BaseRequest, answer: web.Response, name: str, value: str) -> None:
         answer.set_cookie(
             name,
             value,
-            domain=".icloud.com",
+            domain="." + domain_of(request.host),
             path="/",
             max_age=YEAR,
             secure=True,
@@ -72,12 +78,14 @@ class Setup:
             return reply({"success": False, "error": "Invalid Session Token"}, status=421)
         if str(data.get("trustToken")) in self.account.trust_tokens:
             session.trusted = True
-        answer = reply(self._account_data(trusted=session.trusted))
-        self._cookie(answer, TOKEN_COOKIE, self.account.grant_web_token(trusted=session.trusted))
+        answer = reply(self._account_data(request.host, trusted=session.trusted))
+        self._cookie(
+            request, answer, TOKEN_COOKIE, self.account.grant_web_token(trusted=session.trusted)
+        )
         for name in ("X-APPLE-WEBAUTH-USER", "X-APPLE-WEBAUTH-LOGIN", "X-APPLE-WEBAUTH-PCS-Photos"):
-            self._cookie(answer, name, "v=1:t=" + secrets.token_urlsafe(24))
+            self._cookie(request, answer, name, "v=1:t=" + secrets.token_urlsafe(24))
         if session.trusted:
-            self._cookie(answer, "X-APPLE-WEBAUTH-HSA-TRUST", secrets.token_urlsafe(24))
+            self._cookie(request, answer, "X-APPLE-WEBAUTH-HSA-TRUST", secrets.token_urlsafe(24))
         return answer
 
     async def validate(self, request: web.BaseRequest) -> web.Response:
@@ -86,7 +94,7 @@ class Setup:
         if token not in self.account.web_tokens:
             reason = "Invalid global session" if token else "Missing X-APPLE-WEBAUTH-TOKEN cookie"
             return reply({"success": False, "error": reason}, status=421)
-        return reply(self._account_data(trusted=self.account.knows(token)))
+        return reply(self._account_data(request.host, trusted=self.account.knows(token)))
 
     async def logout(self, request: web.BaseRequest) -> web.Response:
         """End this session."""

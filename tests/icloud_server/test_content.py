@@ -50,7 +50,6 @@ def test_addresses_expire(api: Pyicloud, server: StandIn) -> None:
     assert abs(expires - time.time() - 3600) < 10
     assert fetch(api, url.replace(f"e={expires}", f"e={expires + 60}"))[0] == 403
     photo = api("listing")[-1]["id"]
-    time.sleep(1.1)
     server.control("expire_urls")
     assert fetch(api, url)[0] == 410
     with pytest.raises(PyicloudError) as caught:
@@ -165,7 +164,7 @@ def test_lies_about_deletions(api: Pyicloud, server: StandIn) -> None:
 
 
 def test_control_over_http(api: Pyicloud, server: StandIn) -> None:
-    assert api("http", url=server.control_url + "/counts")["validate"] == 1
+    assert api("http", url=server.control_url + "/counts")["requests"] > 0
     added = api("http", url=server.control_url + "/control", data={"op": "add", "count": 2})
     assert len(added["assets"]) == 2
     state = api("http", url=server.control_url + "/state?assets=1&start=130")

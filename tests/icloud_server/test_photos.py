@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from .client import StandIn
+from .client import ControlError, StandIn
 from .conftest import Pyicloud, PyicloudError
+from .odd import ODDITIES
 
 ZONE = {"zoneName": "PrimarySync"}
 LISTING = "CPLAssetAndMasterByAssetDateWithoutHiddenOrDeleted"
@@ -269,6 +270,24 @@ def test_duplicates_share_a_master(api: Pyicloud, server: StandIn) -> None:
         if asset["recordName"] not in copy["assets"]
         for facts in asset["roles"].values()
     )
+
+
+def test_odd_records(api: Pyicloud, server: StandIn) -> None:
+    def both(index: int) -> Any:
+        records = page(api, index)["records"]
+        (asset,) = [record for record in records if record["recordName"] == name]
+        return {**records[0]["fields"], **asset["fields"]}
+
+    (name,) = server.control("odd", index=7, what="")["assets"]  # an edited photo
+    normal = both(7)
+    for what in ODDITIES:
+        server.control("odd", index=7, what=what)
+        odd = both(7)
+        different = {key for key in normal if odd.get(key, {}).get("value") != normal[key]["value"]}
+        different = {key for key in different if not key.endswith("Res") or key not in odd}
+        assert different, what
+    with pytest.raises(ControlError):
+        server.control("odd", index=7, what="nonsense")
 
 
 def test_unknown_zone(api: Pyicloud) -> None:

@@ -25,6 +25,7 @@ class State:
     expunge_ms: int = 0
     edits: int = 0
     caption: str = ""
+    odd: str = ""
     master_tag: str = ""
     asset_tag: str = ""
     modified_ms: int = 0

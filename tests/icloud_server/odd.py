@@ -1,0 +1,49 @@
+"""Odd records, of the kinds that users of other programs ran into."""
+
+from collections.abc import Callable
+
+from .answers import Json
+from .specs import ON_ASSET
+
+
+def _without(prefix: str) -> Callable[[Json], None]:
+    def remove(fields: Json) -> None:
+        for key in [key for key in fields if key.startswith(prefix)]:
+            del fields[key]
+
+    return remove
+
+
+def _with(**changed: Json) -> Callable[[Json], None]:
+    def put(fields: Json) -> None:
+        fields.update({key: value for key, value in changed.items() if key in fields})
+
+    return put
+
+
+def _pending(fields: Json) -> None:
+    for role in ON_ASSET:
+        _without(role)(fields)
+    if "masterRef" in fields:
+        fields["adjustmentType"] = {"value": "com.apple.photo", "type": "STRING"}
+
+
+ODDITIES: dict[str, Callable[[Json], None]] = {
+    "not_uploaded": _without("resOriginal"),
+    "edit_pending": _pending,
+    "no_filename": _without("filenameEnc"),
+    "plain_filename": _with(filenameEnc={"value": "Plain name.JPG", "type": "STRING"}),
+    "hostile_filename": _with(
+        filenameEnc={"value": "Li4vLi4vZXRjL3A6YSo8Yj58Ii5KUEc=", "type": "ENCRYPTED_BYTES"}
+    ),
+    "bad_base64": _with(filenameEnc={"value": "%%%", "type": "ENCRYPTED_BYTES"}),
+    "no_type": _with(itemType={"type": "STRING"}),
+    "unknown_type": _with(itemType={"value": "com.example.new-thing", "type": "STRING"}),
+    "null_integer": _with(
+        isFavorite={"value": None, "type": "INT64"}, dataClassType={"value": None, "type": "INT64"}
+    ),
+    "no_date": _without("assetDate"),
+    "absurd_date": _with(assetDate={"value": -62_135_769_600_000, "type": "TIMESTAMP"}),
+    "no_master_reference": _without("masterRef"),
+}
+"""By name; each changes the fields of a record in place."""
