@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread, current_thread
 from typing import Final
 
 from ..config import FolderTargetConfig
@@ -62,6 +62,7 @@ class FolderTarget:
         self._identity = identity
         self._known: FolderIdentity | None = None
         self._threads: ThreadPoolExecutor | None = None
+        self._started: list[Thread] = []
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. A folder never used before is tried out before it is marked."""
@@ -274,12 +275,22 @@ class FolderTarget:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
+        # A thread that hangs on dead storage is left behind.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                while any(t.is_alive() for t in self._started):  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.002)
+        self._started.clear()
 
     @property
     def _pool(self) -> ThreadPoolExecutor:
         # Own threads: storage that hangs must not take those of the other parts of the engine.
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS, "media-pipeline-folder")
+            self._threads = ThreadPoolExecutor(
+                _THREADS,
+                "media-pipeline-folder",
+                initializer=lambda: self._started.append(current_thread()),
+            )
         return self._threads
 
     async def _ready(self) -> None:
