@@ -34,6 +34,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 _PUBLISH_TRIES: Final = 4
 _PARALLEL_READS: Final = 4
 _PARALLEL_LOOKS: Final = 64
+_MARKER_LASTS: Final = 10.0
+"""Seconds for which a look at the marker's name does; its text takes two round trips more."""
 _FAILURE_LASTS: Final = 5.0
 """Seconds for which callers that waited for a failed connection get its error, not another try."""
 
@@ -59,6 +61,7 @@ class SftpTarget:
         self._slots = asyncio.Semaphore(max(1, config.parallel))
         self._budget: Budget | None = None
         self._hashing = asyncio.Semaphore(2)  # servers allow about ten channels
+        self._marker_read = 0.0
         self._orphans: set[str] = set()
 
     async def open(self) -> TargetInfo:
@@ -113,6 +116,7 @@ class SftpTarget:
                 if not self._shell_known:
                     self._shell = await try_out(session, self._budget)
             self._shell_known = True
+            self._marker_read = time.monotonic()
             for path in list(self._orphans):
                 await session.remove(path)
                 self._orphans.discard(path)
@@ -172,7 +176,7 @@ class SftpTarget:
             nonlocal free
             free = await session.free_bytes()
 
-        # The requests travel together: one round trip, two more for the marker.
+        # The requests travel together, in one round trip.
         await run_together([self._check_marker(session), ask_space(), *map(look, names)])
         for name in names:
             there = found[name]
@@ -239,10 +243,6 @@ class SftpTarget:
         Some servers overwrite on a plain rename, against the standard; so the name is looked at.
         """
 
-        async def marker() -> None:
-            if await session.look(MARKER_NAME) is None:
-                raise MarkerMissing(f"the marker vanished from {session.root}", path=session.root)
-
         async def name() -> None:
             if not replacing and await session.look(final) is not None:
                 raise NameTaken(final)
@@ -250,7 +250,7 @@ class SftpTarget:
         async def time_() -> None:
             await session.set_time(part, mtime)
 
-        await run_together([time_(), marker(), name()])
+        await run_together([time_(), self._check_marker(session), name()])
 
     async def _discard(self, session: SftpSession, part: str) -> None:
         """Remove a part file now, or after the next connection when this one is lost."""
@@ -278,7 +278,7 @@ class SftpTarget:
         hashes, remote = await self._hash_with_method(session, sizes)
         if len(hashes) < len(found):
             # A disk that vanished meanwhile must not look like files that are gone.
-            await self._check_marker(session)
+            await self._check_marker(session, thorough=True)
         return [
             Proof(
                 path,
@@ -317,7 +317,7 @@ class SftpTarget:
             result = await read_back(session, path, self._require_budget())
         except (TargetFull, TargetReadOnly) as err:  # the server's refusal to read this one
             _LOGGER.warning("A file at an SFTP target can't be read: %s", err)
-            await self._check_marker(session)
+            await self._check_marker(session, thorough=True)
             return path, None
         return path, result[0] if result else None
 
@@ -338,10 +338,16 @@ class SftpTarget:
         if session is not None:
             await session.close()
 
-    async def _check_marker(self, session: SftpSession) -> None:
+    async def _check_marker(self, session: SftpSession, *, thorough: bool = False) -> None:
+        """Raise MarkerMissing or MarkerForeign; its text is read now and then, its name always."""
         from .sftp_setup import check_marker
 
-        await check_marker(session, self._marker_id or "")
+        now = time.monotonic()
+        if thorough or now - self._marker_read > _MARKER_LASTS:
+            await check_marker(session, self._marker_id or "")
+            self._marker_read = now
+        elif await session.look(MARKER_NAME) is None:
+            raise MarkerMissing(f"the marker vanished from {session.root}", path=session.root)
 
     def _require_budget(self) -> Budget:
         if self._budget is None:
