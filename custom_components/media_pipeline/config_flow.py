@@ -68,7 +68,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         """Start with nothing known."""
         self._data: dict[str, Any] = {}
         self._options: dict[str, Any] = {}
-        self._session: ICloudSession
         self._own_session: ICloudSession | None = None
         self._libraries: list[LibraryInfo] | None = None
         self._made_private_dir = False
@@ -205,9 +204,10 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             try:
                 if delivery := user_input.get(flow_schemas.CONF_NEW_CODE):
-                    await self._session.send_code(sms=delivery == "sms")
+                    session = await self._async_session()
+                    await session.send_code(sms=delivery == "sms")
                 elif code := "".join(user_input.get(flow_schemas.CONF_CODE, "").split()):
-                    await self._session.submit_code(code)
+                    await self._async_submit_code(code)
                     return await self._async_signed_in()
                 else:
                     errors[flow_schemas.CONF_CODE] = "code_missing"
@@ -240,7 +240,8 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         """Choose the libraries."""
         if self._libraries is None:
             try:
-                self._libraries = await self._session.libraries()
+                session = await self._async_session()
+                self._libraries = await session.libraries()
             except ConsentRequired as err:
                 return self._show_consent(flow_error(err, CONFIG_ERRORS))
             except PipelineError as err:
@@ -270,7 +271,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data = dict(entry_data)
         session = self._engine_session(self._get_reauth_entry())
         if session is not None and session.state is SignInState.CODE_REQUIRED:
-            self._session = session
             return await self.async_step_code()
         return await self.async_step_reauth_confirm()
 
@@ -281,7 +281,7 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             try:
-                return await self._async_sign_in_to(self._get_reauth_entry(), user_input)
+                return await self._async_sign_in_to(user_input)
             except PipelineError as err:
                 errors = _sign_in_errors(err)
         return self.async_show_form(
@@ -309,7 +309,7 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             try:
-                return await self._async_sign_in_to(self._get_reconfigure_entry(), user_input)
+                return await self._async_sign_in_to(user_input)
             except PipelineError as err:
                 errors = _sign_in_errors(err)
         return self.async_show_form(
@@ -351,6 +351,13 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
     def _account(self) -> str:
         return str(self._data.get(CONF_APPLE_ID, ""))
 
+    @property
+    def _entry(self) -> ConfigEntry[Any]:
+        """The entry that is signed in again or changed."""
+        if self.source == SOURCE_REAUTH:
+            return self._get_reauth_entry()
+        return self._get_reconfigure_entry()
+
     def _free_title(self, title: str) -> str:
         """The title, numbered when another entry has it."""
         titles = {entry.title for entry in self._async_current_entries(include_ignore=False)}
@@ -387,10 +394,9 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         session: ICloudSession | None = entry.runtime_data.engine.icloud_session
         return session
 
-    async def _async_sign_in_to(
-        self, entry: ConfigEntry[Any], user_input: dict[str, Any]
-    ) -> ConfigFlowResult:
+    async def _async_sign_in_to(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Sign in to a known account; through the engine's session while nothing changed in it."""
+        entry = self._entry
         self._data = {**entry.data, **user_input}
         session = self._engine_session(entry)
         if session is None or self._data != entry.data:
@@ -413,13 +419,27 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         )
         return self._own_session
 
+    async def _async_session(self) -> ICloudSession:
+        """The flow's own session, or the engine's while it has one; never two for one question."""
+        if self._own_session is not None:
+            return self._own_session
+        session = self._engine_session(self._entry)
+        return session or await self._async_open_session(self._data)
+
+    async def _async_submit_code(self, code: str) -> None:
+        """Hand the code to whoever asked for it; the engine then looks at its source again."""
+        session = await self._async_session()
+        if session is self._own_session:
+            await session.submit_code(code)
+        else:
+            await self._entry.runtime_data.engine.submit_code(code)
+
     async def _async_close_session(self) -> None:
         session, self._own_session = self._own_session, None
         if session is not None:
             await session.close()
 
     async def _async_sign_in(self, session: ICloudSession) -> ConfigFlowResult:
-        self._session = session
         if await session.sign_in() is SignInState.CODE_REQUIRED:
             return await self.async_step_code()
         return await self._async_signed_in()
@@ -432,11 +452,10 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _async_finish(self) -> ConfigFlowResult:
         """Store what changed; the entry's own listener reloads it when the engine must know."""
         await self._async_close_session()
-        reauth = self.source == SOURCE_REAUTH
-        entry = self._get_reauth_entry() if reauth else self._get_reconfigure_entry()
+        entry = self._entry
         if entry.state is ConfigEntryState.LOADED:
             if self._data == entry.data:
-                await entry.runtime_data.async_request_refresh()
+                await entry.runtime_data.async_look_again()
         else:
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_update_and_abort(entry, data=self._data)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -13,7 +13,7 @@ from .const import DOMAIN, REFRESH_INTERVAL, STATE_WRITE_INTERVAL
 from .engine.config import EngineConfig
 from .engine.engine import Engine
 from .engine.errors import CodeRequired, InvalidCredentials, PipelineError
-from .engine.model import EngineEvent, Snapshot
+from .engine.model import EngineEvent, RunStatus, Snapshot
 from .issues import IssueKeeper
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,6 +66,18 @@ class MediaPipelineCoordinator(DataUpdateCoordinator[Snapshot]):
         """Forget what waits to be written."""
         await super().async_shutdown()
         self._async_drop_waiting()
+
+    async def async_look_again(self) -> None:
+        """Have the source looked at anew: the engine does that when it starts, and in every run."""
+        await self.async_refresh()
+        if self.data.problems and self.data.status is RunStatus.IDLE:
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
+
+    @callback
+    def async_abort_reauth(self) -> None:
+        """Apple knows us again by other means: nobody needs to be asked."""
+        for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
+            self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     @callback
     def async_listen_events(self, listener: EventListener) -> CALLBACK_TYPE:

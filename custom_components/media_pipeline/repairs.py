@@ -97,7 +97,7 @@ class LookAgainFlow(RepairsFlow):
                 await self._async_try_icloud()
         except FolderRefused, PipelineError:
             return False
-        await self.entry.runtime_data.async_request_refresh()
+        await self.entry.runtime_data.async_look_again()
         return True
 
     def _try_archive(self) -> None:

@@ -19,7 +19,7 @@ from homeassistant.helpers import service
 
 from .actor import async_actor
 from .const import DOMAIN
-from .coordinator import MediaPipelineConfigEntry
+from .coordinator import MediaPipelineConfigEntry, MediaPipelineCoordinator
 from .engine.engine import Engine
 from .engine.errors import PipelineError
 from .engine.model import DEFAULT_STAGES, PlanSummary, RunOutcome, RunSummary, Stage
@@ -45,9 +45,14 @@ _PLAN = {vol.Required(ATTR_PLAN_ID): vol.All(cv.string, vol.Length(min=1))}
 class Request:
     """An action call with its engine found and its caller named."""
 
-    engine: Engine
+    coordinator: MediaPipelineCoordinator
     call: ServiceCall
     actor: str | None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that shall do it."""
+        return self.coordinator.engine
 
 
 type Handler = Callable[[Request], Awaitable[ServiceResponse]]
@@ -66,7 +71,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
             )
             actor = await async_actor(hass, call.context)
             try:
-                answer = await handler(Request(entry.runtime_data.engine, call, actor))
+                answer = await handler(Request(entry.runtime_data, call, actor))
             except PipelineError as err:
                 raise service_error(err) from err
             return answer if call.return_response else None
@@ -153,6 +158,7 @@ async def _cancel(request: Request) -> None:
 
 async def _submit_code(request: Request) -> None:
     await request.engine.submit_code("".join(request.call.data[ATTR_CODE].split()))
+    request.coordinator.async_abort_reauth()
 
 
 def iso(milliseconds: int | None) -> str | None:

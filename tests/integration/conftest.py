@@ -1,18 +1,18 @@
 """The harness: Home Assistant with its configuration, photos, archive and targets in one place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 # Without this import the harness's own package of the same name would be found first.
 import custom_components.media_pipeline
 from custom_components.media_pipeline.const import DOMAIN
-from homeassistant.core import HomeAssistant
-from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 from tests.icloud_server.client import StandIn
 
 from .fake_engine import FakeEngine
@@ -95,9 +95,9 @@ async def real_entry(hass: HomeAssistant, places: Places) -> MockConfigEntry:
 
 
 @pytest.fixture
-def stand_in(
-    socket_enabled: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., StandIn]]:
+async def stand_in(
+    hass: HomeAssistant, socket_enabled: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., StandIn]]:
     """Starts the stand-in for iCloud, and has everything talk to it."""
     running: list[StandIn] = []
 
@@ -109,5 +109,8 @@ def stand_in(
         return server
 
     yield start
+    for flow in hass.config_entries.flow.async_progress():
+        hass.config_entries.flow.async_abort(flow["flow_id"])
+    await hass.async_block_till_done()
     for server in running:
         server.stop()

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from homeassistant.config_entries import ConfigSubentryDataWithId
 from PIL import Image
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.media_pipeline.const import DOMAIN
 from custom_components.media_pipeline.engine.marker import claim_folder
-from homeassistant.config_entries import ConfigSubentryDataWithId
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 APPLE_ID = "someone@example.com"
 PASSWORD = "correct horse battery staple"

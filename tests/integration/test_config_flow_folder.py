@@ -5,12 +5,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-
-from custom_components.media_pipeline.const import DOMAIN
-from custom_components.media_pipeline.engine.marker import MARKER_NAME, read_marker
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+
+from custom_components.media_pipeline.const import DOMAIN
+from custom_components.media_pipeline.engine.marker import MARKER_NAME, read_marker
 
 from .conftest import Places
 from .fake_engine import FakeEngine
@@ -160,9 +160,7 @@ async def test_archive_marker_can_not_be_written(
 ) -> None:
     result = await to_archive(hass, places)
     form = {"archive": str(places.archive), "archive_off_machine": False}
-    with patch(
-        "custom_components.media_pipeline.archive_check.claim_folder", side_effect=OSError
-    ):
+    with patch("custom_components.media_pipeline.archive_check.claim_folder", side_effect=OSError):
         result = await answer(hass, result, form)
     assert result["errors"] == {"archive": "not_writable"}
 

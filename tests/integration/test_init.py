@@ -4,15 +4,15 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-
-from custom_components.media_pipeline.const import DOMAIN
-from custom_components.media_pipeline.engine import errors
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.media_pipeline.const import DOMAIN
+from custom_components.media_pipeline.engine import errors
 
 from .conftest import Places
 from .fake_engine import FakeEngine
@@ -116,17 +116,21 @@ async def test_devices_of_source_and_targets(
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    source = device_registry.async_get_device({(DOMAIN, entry.entry_id)})
-    target = device_registry.async_get_device({(DOMAIN, f"{entry.entry_id}_target-1")})
+
+    def device(key: str) -> dr.DeviceEntry | None:
+        return device_registry.async_get_device_by_identifier((DOMAIN, key), entry.entry_id)
+
+    source = device(entry.entry_id)
+    target = device(f"{entry.entry_id}_target-1")
     assert source is not None
     assert target is not None
     assert source.entry_type is target.entry_type is dr.DeviceEntryType.SERVICE
     assert target.via_device_id == source.id
-    assert target.config_entries_subentries == {entry.entry_id: {"target-1"}}
+    assert target.config_subentry_id == "target-1"
 
     hass.config_entries.async_remove_subentry(entry, "target-1")
     await hass.async_block_till_done()
-    assert device_registry.async_get_device({(DOMAIN, f"{entry.entry_id}_target-1")}) is None
+    assert device(f"{entry.entry_id}_target-1") is None
     assert fake_engines[-1].config.targets == ()
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import voluptuous as vol
 import yaml
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import SelectSelector
+from homeassistant.setup import async_setup_component
 
 import custom_components.media_pipeline as integration
 from custom_components.media_pipeline import (
@@ -30,9 +33,6 @@ from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.model import LibraryInfo
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers.selector import SelectSelector
-from homeassistant.setup import async_setup_component
 
 ROOT = Path(integration.__file__).parent
 TEXTS: dict[str, Any] = json.loads((ROOT / "translations" / "en.json").read_text())
