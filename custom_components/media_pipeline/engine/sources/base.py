@@ -48,7 +48,10 @@ class Source(Protocol):
         ...
 
     async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
-        """Fresh records (with fresh download addresses); None for assets that are gone."""
+        """Fresh records (with fresh download addresses); None for assets that are gone.
+
+        A key that is left out of the answer could not be read now; it is not gone.
+        """
         ...
 
     def fetch(self, url: str, offset: int = 0) -> AbstractAsyncContextManager[Download]:

@@ -54,7 +54,7 @@ class Account:
         """Stored session, else password; a challenge that is open already is left alone."""
         if self.state is SignInState.SIGNED_IN:
             return self.state
-        if self.state is SignInState.CODE_REQUIRED and self._service is not None:
+        if self.state is SignInState.CODE_REQUIRED and self._files.challenge is not None:
             return self.state
         service = self._new_service()
         if self._validate(service):

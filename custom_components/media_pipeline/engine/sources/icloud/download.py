@@ -27,7 +27,7 @@ from ..http import retry_after, ssl_context
 _PIECE: Final = 1 << 20
 _BUFFER: Final = 1 << 20
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
-_TEXT_TYPES: Final = ("application/json", "text/html", "text/json", "application/xml", "text/xml")
+_TEXT_TYPES: Final = ("application/json", "text/json", "text/html")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _PER_HOST: Final = 16
 

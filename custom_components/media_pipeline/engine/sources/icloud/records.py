@@ -263,7 +263,7 @@ def _resource(role: Role, value: Mapping[str, Any], filename: str) -> ResourceRe
     return ResourceRecord(
         role=role,
         filename=filename,
-        size=size if size is not None and size >= 0 else -1,
+        size=max(size or 0, 0),
         checksum=text_of(value.get("fileChecksum")),
         url=url,
         url_expires=expiry_of(url),
@@ -285,7 +285,7 @@ def _incomplete(asset: Mapping[str, Any], resources: list[ResourceRecord]) -> st
         return "not_uploaded"
     if any(not resource.url for resource in resources):
         return "not_uploaded"
-    if any(resource.size < 0 for resource in resources):
+    if any(resource.size == 0 for resource in resources):
         return "size_unknown"
     adjustment = text_of(field_of(asset, "adjustmentType"))
     if adjustment is None or adjustment in _NOT_RENDERED_ON_PURPOSE:

@@ -6,7 +6,7 @@ from itertools import batched
 from typing import Any, Final
 
 from ...config import ICloudSourceConfig
-from ...errors import CodeRequired, SourceAccessDenied
+from ...errors import CodeRequired, SourceAccessDenied, SourceBadAnswer
 from ...model import AssetRecord, ChangePage, FreeResult, Usage
 from ..base import Download, FreeRequest
 from .answers import item_error
@@ -49,22 +49,34 @@ class ICloudSource:
         if self._zones is None:
             zones = {name: Zone(name) for name in self._config.libraries if name == PRIMARY}
             for shared in (False, True):
-                if missing := [name for name in self._config.libraries if name not in zones]:
-                    known = await self.session.zones(shared=shared)
-                    zones |= {
-                        name: Zone(name, shared, known[name]) for name in missing if name in known
-                    }
+                missing = [name for name in self._config.libraries if name not in zones]
+                known = await self._known(shared=shared) if missing else {}
+                zones |= {
+                    name: Zone(name, shared, known[name]) for name in missing if name in known
+                }
             self._zones = zones
         if not self._zones:
             raise SourceAccessDenied("none of the chosen libraries is there")
         return self._zones
 
+    async def _known(self, *, shared: bool) -> dict[str, dict[str, Any]]:
+        try:
+            return await self.session.zones(shared=shared)
+        except SourceBadAnswer, SourceAccessDenied:
+            if not shared:
+                raise
+            return {}  # an account that takes part in nothing may have no shared database
+
     async def walk(self, cursor: Mapping[str, str]) -> AsyncIterator[ChangePage]:
         """What changed since ``cursor`` (see walk.py for its values)."""
         walk = Walk(self._client, list((await self._libraries()).values()), cursor)
-        async with aclosing(ahead(walk.pages())) as pages:
-            async for page in pages:
-                yield page
+        try:
+            async with aclosing(ahead(walk.pages())) as pages:
+                async for page in pages:
+                    yield page
+        except SourceBadAnswer:
+            self._zones = None  # a library may have gone; look again next time
+            raise
 
     async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
         """Fresh records, two requests for every 200 keys; keys without an answer are left out."""
