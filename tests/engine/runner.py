@@ -1,4 +1,4 @@
-"""Runs an engine core as a program of its own, so that tests can kill it: ``runner CONFIG STAGES``."""
+"""Runs an engine core as a program of its own, so that tests can kill it: CONFIG STAGES."""
 
 import asyncio
 import pickle
@@ -12,9 +12,9 @@ from custom_components.media_pipeline.engine.model import Stage
 async def main(config_file: Path, stages: tuple[Stage, ...]) -> None:
     core = Core(pickle.loads(config_file.read_bytes()), lambda _: None, lambda _: None)  # noqa: S301
     await core.open()
-    print("open", flush=True)  # noqa: T201
+    print("open", flush=True)
     summary = await core.wait_run(await core.start_run(stages, "runner"))
-    print(summary.outcome, flush=True)  # noqa: T201
+    print(summary.outcome, flush=True)
     await core.close()
 
 

@@ -18,7 +18,7 @@ from .errors import (
     TransientError,
 )
 from .marker import FolderIdentity, check_folder, claim_folder, device_of
-from .names import with_tag
+from .names import names_for
 
 _LOGGER = logging.getLogger(__name__)
 PARTS: Final = ".media_pipeline/parts"
@@ -95,7 +95,7 @@ class Archive:
         """
         self.check()
         try:
-            for candidate in (relative, with_tag(relative, sha256[:8])):
+            for candidate in names_for(relative, sha256):
                 final = self.path_of(candidate)
                 final.parent.mkdir(parents=True, exist_ok=True)
                 if _link(part, final):
@@ -106,7 +106,7 @@ class Archive:
                     return candidate
         except OSError as err:
             raise os_error(err, self.root) from err
-        raise SourceFileChanged(f"{relative} and its tagged name hold foreign bytes", path=relative)
+        raise SourceFileChanged(f"{relative} and all its other names are taken", path=relative)
 
     def read_back(self, relative: str, *, apple: bool = False) -> Digest:
         """Read an archived file from the disk, not from the cache, and hash it. Blocking.

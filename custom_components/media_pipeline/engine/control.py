@@ -56,18 +56,20 @@ class Progress:
         """All zero."""
         self._done: dict[Stage, int] = {}
         self._bytes: dict[Stage, int] = {}
-        self._failed: dict[Stage, int] = {}
+        self._failed: dict[Stage, set[int]] = {}
         self._waiting: dict[Stage, tuple[int, int]] = {}
         self._moved: deque[tuple[float, int]] = deque()
 
-    def done(self, stage: Stage, size: int = 0, count: int = 1) -> None:
-        """One more item is finished."""
-        self._done[stage] = self._done.get(stage, 0) + count
+    def done(self, stage: Stage, size: int = 0, item: int | None = None) -> None:
+        """One more item is finished; ``item`` takes back an earlier failure of it."""
+        self._done[stage] = self._done.get(stage, 0) + 1
         self._bytes[stage] = self._bytes.get(stage, 0) + size
+        if item is not None:
+            self._failed.get(stage, set()).discard(item)
 
-    def failed(self, stage: Stage) -> None:
-        """One more item failed for this run."""
-        self._failed[stage] = self._failed.get(stage, 0) + 1
+    def failed(self, stage: Stage, item: int) -> None:
+        """An item failed; counted once, until it succeeds."""
+        self._failed.setdefault(stage, set()).add(item)
 
     def waiting(self, stage: Stage, count: int, size: int) -> None:
         """What the catalog says is still to be done."""
@@ -108,6 +110,6 @@ class Progress:
                 total=done + waiting,
                 bytes_done=size,
                 bytes_total=size + waiting_bytes,
-                failed=self._failed.get(stage, 0),
+                failed=len(self._failed.get(stage, ())),
             )
         return result

@@ -13,6 +13,7 @@ _RESERVED: Final = frozenset(
 # 255 bytes is the common limit; room is kept for "~abcdef12", "_edited" and the part-file dress.
 _MAX_STEM_BYTES: Final = 180
 _MAX_SUFFIX_BYTES: Final = 16
+_TAG_LENGTHS: Final = (8, 16, 24, 32)
 
 
 def portable_name(name: str, fallback: str = "unnamed") -> str:
@@ -46,6 +47,11 @@ def with_tag(path: str, tag: str) -> str:
     stem, suffix = split_name(name)
     tagged = f"{stem}~{tag}{suffix}"
     return f"{parent}/{tagged}" if parent else tagged
+
+
+def names_for(path: str, sha256: str) -> tuple[str, ...]:
+    """The names to try in turn when others hold foreign bytes; the same ones every time."""
+    return (path, *(with_tag(path, sha256[:length]) for length in _TAG_LENGTHS))
 
 
 def dated_folder(captured: int | None) -> str:

@@ -44,9 +44,11 @@ def archived(
     connection: Connection, resource_id: int, *, path: str, sha256: str, size: int, container: str
 ) -> None:
     """A file is in the archive, proven."""
-    role = connection.execute(
-        select(resources.c.role).where(resources.c.id == resource_id)
-    ).scalar_one()
+    role, asset_id = connection.execute(
+        select(resources.c.role, resources.c.asset_id).where(resources.c.id == resource_id)
+    ).one()
+    # the record file lists the files: it is written when all of them are here
+    connection.execute(update(assets).where(assets.c.id == asset_id).values(record_saved=False))
     now = now_ms()
     compress: str | None = None
     if role in _COMPRESSIBLE:

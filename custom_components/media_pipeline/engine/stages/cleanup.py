@@ -162,7 +162,7 @@ class Cleanup:
 
     async def _refuse(self, context: StageContext, item: Any, reason: str) -> None:
         self.refused[reason] += 1
-        context.progress.failed(self.stage)
+        context.progress.failed(self.stage, item.asset_id)
         if self._dry_run:
             return
         await context.catalog.write(

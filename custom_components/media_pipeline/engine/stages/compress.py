@@ -60,9 +60,9 @@ class Compress:
                 raise
             if isinstance(err, FileVanished):
                 await context.catalog.write(results.archive_damaged, row.id, err.key)
+            context.progress.failed(self.stage, row.id)
             if await context.catalog.write(results.compress_failed, row.id, failure_of(err)):
                 _LOGGER.warning("no smaller version of a file: %s (%s)", err.key, err.detail)
-                context.progress.failed(self.stage)
                 context.control.announce()
 
     async def _make(self, context: StageContext, row: Any, kind: Literal["photo", "video"]) -> None:
@@ -87,7 +87,7 @@ class Compress:
             await self._left_alone(context, row, result.reason)
             return
         await self._keep(context, row, result)
-        context.progress.done(self.stage, row.size)
+        context.progress.done(self.stage, row.size, row.id)
         context.control.announce()
 
     @staticmethod
@@ -119,7 +119,7 @@ class Compress:
 
     async def _left_alone(self, context: StageContext, row: Any, reason: str) -> None:
         await context.catalog.write(results.left_alone, row.id, reason)
-        context.progress.done(self.stage, row.size)
+        context.progress.done(self.stage, row.size, row.id)
         context.control.announce()
 
 

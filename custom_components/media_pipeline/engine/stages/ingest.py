@@ -147,14 +147,13 @@ class Ingest:
             size=done.size,
             container=done.container,
         )
-        context.progress.done(self.stage, done.size)
+        context.progress.done(self.stage, done.size, row.id)
         context.control.announce()
 
     async def _failed(self, context: StageContext, row: Any, err: PipelineError) -> None:
-        quarantined = await context.catalog.write(results.ingest_failed, row.id, failure_of(err))
-        if quarantined:
+        context.progress.failed(self.stage, row.id)
+        if await context.catalog.write(results.ingest_failed, row.id, failure_of(err)):
             _LOGGER.warning("a file was put aside: %s (%s)", err.key, err.detail)
-            context.progress.failed(self.stage)
         if isinstance(err, SourceUnreachable):
             self._broken += 1
             if self._broken >= _NETWORK_FAILURES:

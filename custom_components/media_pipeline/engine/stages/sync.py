@@ -101,10 +101,10 @@ class Sync:
             if isinstance(err, SourceFileChanged | FileVanished):
                 _LOGGER.warning("an archived file is damaged or missing: %s", err.key)
                 await context.catalog.write(results.archive_damaged, row.id, err.key)
-            if await context.catalog.write(
+            context.progress.failed(self.stage, row.id)
+            await context.catalog.write(
                 results.copy_failed, row.id, config.target_id, failure_of(err)
-            ):
-                context.progress.failed(self.stage)
+            )
             return
         await context.catalog.write(
             results.copy_sent,
@@ -114,7 +114,7 @@ class Sync:
             size=delivery.size,
             sha256=row.sha256,
         )
-        context.progress.done(self.stage, row.size)
+        context.progress.done(self.stage, row.size, row.id)
         context.control.announce()
 
 

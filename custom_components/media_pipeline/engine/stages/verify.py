@@ -96,7 +96,7 @@ async def prove_copies(context: StageContext, target: Target, rows: list[Any]) -
         error = CopyMissing if proof.sha256 is None else CopyMismatch
         _LOGGER.error("a copy on target %s is not what was sent: %s", row.target_id, error.key)
         await context.catalog.write(results.copy_lost, row.id, error.key)
-        context.progress.failed(Stage.VERIFY)
+        context.progress.failed(Stage.VERIFY, row.id)
         context.report(EngineEvent("copy_lost", {"target_id": row.target_id, "reason": error.key}))
         lost += 1
     return lost
@@ -120,7 +120,7 @@ async def prove_archived(context: StageContext, row: Any, *, apple: bool = False
         reason = "file_vanished" if digest is None else "source_file_changed"
         _LOGGER.error("an archived file is damaged or missing: %s", reason)
         await context.catalog.write(results.archive_damaged, row.id, reason)
-        context.progress.failed(Stage.VERIFY)
+        context.progress.failed(Stage.VERIFY, -row.id)  # copies and archived files count apart
         return None
     await context.catalog.write(results.archive_proven, row.id)
     return digest

@@ -28,9 +28,10 @@ from ..errors import (
 )
 from ..marker import FolderIdentity, check_folder, claim_folder, device_of, read_marker
 from ..model import ProofMethod
+from ..names import names_for
 from .base import Delivery, Proof, ProofRequest, TargetIdentity, TargetInfo
 from .local_files import OpenRoot, Stopped, target_error, write_all
-from .paths import check_path, names_for, parent_of, part_path, probe_name
+from .paths import check_path, parent_of, part_path, probe_name
 from .tasks import run_bounded, run_in_pool
 
 _LOGGER: Final = logging.getLogger(__name__)

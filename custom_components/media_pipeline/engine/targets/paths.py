@@ -5,7 +5,6 @@ from typing import Final
 
 from ..errors import NameRefused
 from ..marker import MARKER_NAME
-from ..names import with_tag
 
 PART_SUFFIX: Final = ".mp-part"
 PROBE_PREFIX: Final = ".mp-probe-"
@@ -54,8 +53,3 @@ def is_part(name: str) -> bool:
 def probe_name() -> str:
     """A fresh hidden name for a probe file."""
     return f"{PROBE_PREFIX}{token_hex(8)}"
-
-
-def names_for(path: str, sha256: str) -> tuple[str, ...]:
-    """The names to try in turn: a taken one gets a tag from the content, the same in every run."""
-    return path, with_tag(path, sha256[:8]), with_tag(path, sha256[:16])

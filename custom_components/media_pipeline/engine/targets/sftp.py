@@ -20,9 +20,10 @@ from ..errors import (
 )
 from ..marker import MARKER_NAME
 from ..model import ProofMethod
+from ..names import names_for
 from .base import Delivery, Proof, ProofRequest, TargetIdentity, TargetInfo
 from .hostkey import load_library, parse_host_key
-from .paths import NameTaken, check_path, names_for, parent_of, part_path
+from .paths import NameTaken, check_path, parent_of, part_path
 from .tasks import run_bounded, run_together
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _LOGGER: Final = logging.getLogger(__name__)
 _PUBLISH_TRIES: Final = 4
 _PARALLEL_READS: Final = 4
 _PARALLEL_LOOKS: Final = 64
+_NAMES_AT_ONCE: Final = 3
 _MARKER_LASTS: Final = 10.0
 """Seconds for which a look at the marker's name does; its text takes two round trips more."""
 _FAILURE_LASTS: Final = 5.0
@@ -165,7 +167,7 @@ class SftpTarget:
         self, session: SftpSession, path: str, size: int, sha256: str, *, replace: bool
     ) -> tuple[str, bool, int | None]:
         """The name to use, whether our bytes are there already, and the free space."""
-        names = names_for(path, sha256)
+        names = list(names_for(path, sha256))
         found: dict[str, Found | None] = {}
         free: int | None = None
 
@@ -176,9 +178,12 @@ class SftpTarget:
             nonlocal free
             free = await session.free_bytes()
 
-        # The requests travel together, in one round trip.
-        await run_together([self._check_marker(session), ask_space(), *map(look, names)])
+        # The requests travel together, in one round trip; more names are hardly ever needed.
+        first = map(look, names[:_NAMES_AT_ONCE])
+        await run_together([self._check_marker(session), ask_space(), *first])
         for name in names:
+            if name not in found:
+                await look(name)
             there = found[name]
             if there is None:
                 return name, False, free
