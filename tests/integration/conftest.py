@@ -1,5 +1,6 @@
 """The harness: Home Assistant with its configuration, photos, archive and targets in one place."""
 
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +8,10 @@ from unittest.mock import patch
 
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 # Without this import the harness's own package of the same name would be found first.
 import custom_components.media_pipeline
-from custom_components.media_pipeline.const import DOMAIN
 from tests.icloud_server.client import StandIn
 
 from .fake_engine import FakeEngine
@@ -32,11 +31,19 @@ class Places:
     target: Path
 
 
+OUR_THREADS = ("media_pipeline", "media-pipeline", "mp-files", "icloud")
+
+
 @pytest.fixture
-def hass_config_dir(tmp_path: Path) -> str:
+def hass_config_dir(tmp_path: Path) -> Iterator[str]:
+    """A configuration of its own; after Home Assistant stopped, our threads end by themselves."""
     folder = tmp_path / "config"
     folder.mkdir()
-    return str(folder)
+    yield str(folder)
+    for thread in threading.enumerate():
+        if thread.name.startswith(OUR_THREADS):
+            thread.join(3)
+            assert not thread.is_alive(), f"{thread.name} outlives Home Assistant"
 
 
 @pytest.fixture
@@ -86,9 +93,8 @@ async def fake_entry(
 @pytest.fixture
 async def real_entry(hass: HomeAssistant, places: Places) -> MockConfigEntry:
     """A folder source with one folder target on the real engine, loaded."""
-    entry = folder_entry(places.photos, places.archive, places.target)
+    entry = folder_entry(places.photos, places.archive, places.target, compress_photos=False)
     entry.add_to_hass(hass)
-    assert await async_setup_component(hass, DOMAIN, {})
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
     return entry

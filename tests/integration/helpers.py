@@ -1,5 +1,7 @@
 """Entries, photos and small steps that many tests share."""
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ PASSWORD = "correct horse battery staple"
 
 
 def make_photo(path: Path, seed: int) -> None:
-    """A small real JPEG, different for every seed."""
+    """A small real JPEG, different for every seed, and old enough not to be growing still."""
     image = Image.effect_noise((120, 90), 20 + seed).convert("RGB")
     image.putpixel((0, 0), (seed % 256, 0, 0))
     image.save(path, quality=90)
+    taken = time.time() - 3600 * (seed + 1)
+    os.utime(path, (taken, taken))
 
 
 def folder_target(path: Path, target_id: str = "target-1", **data: Any) -> ConfigSubentryDataWithId:

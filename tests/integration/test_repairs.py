@@ -1,0 +1,272 @@
+"""Fix flows: look again, accept a moved archive, accept a changed host key."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.media_pipeline.const import DOMAIN
+from custom_components.media_pipeline.engine import errors
+from custom_components.media_pipeline.engine.marker import MARKER_NAME
+from custom_components.media_pipeline.engine.model import RunStatus, Snapshot, TargetStatus
+from custom_components.media_pipeline.engine.sources.icloud.session import SignInState
+from tests.support.sftp import start_sftp_server
+
+from .conftest import Places
+from .fake_engine import FakeEngine
+from .helpers import folder_entry, folder_target, icloud_entry
+
+type Post = Callable[..., Any]
+
+
+@pytest.fixture
+async def post(hass: HomeAssistant, hass_client: ClientSessionGenerator) -> Post:
+    """Talks to fix flows as the frontend does."""
+    assert await async_setup_component(hass, "repairs", {})
+    client = await hass_client()
+
+    async def send(data: dict[str, Any], flow: dict[str, Any] | None = None) -> dict[str, Any]:
+        path = f"/api/repairs/issues/fix{'/' + flow['flow_id'] if flow else ''}"
+        answer = await client.post(path, json=data)
+        assert answer.status == HTTPStatus.OK, await answer.text()
+        result: dict[str, Any] = await answer.json()
+        await hass.async_block_till_done()
+        return result
+
+    return send
+
+
+async def show(hass: HomeAssistant, engine: FakeEngine, **changes: Any) -> None:
+    snapshot = replace(Snapshot(authenticated=True), **changes)
+    engine.snapshot = snapshot
+    await hass.async_add_executor_job(engine.on_snapshot, snapshot)
+    await hass.async_block_till_done()
+
+
+def begin(issue_id: str) -> dict[str, Any]:
+    return {"handler": DOMAIN, "issue_id": issue_id}
+
+
+async def test_archive_marker_missing_at_start(
+    hass: HomeAssistant, places: Places, post: Post, issue_registry: ir.IssueRegistry
+) -> None:
+    """With the real engine: the entry can't be set up, and is again after the mount is back."""
+    entry = folder_entry(places.photos, places.archive)
+    entry.add_to_hass(hass)
+    marker = places.archive / MARKER_NAME
+    marker.rename(marker.with_suffix(".away"))
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    issue_id = f"archive_marker_missing_{entry.entry_id}"
+    flow = await post(begin(issue_id))
+    assert flow["step_id"] == "confirm"
+    assert flow["description_placeholders"] == {
+        "name": "Photo folder",
+        "place": str(places.archive),
+    }
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    marker.with_suffix(".away").rename(marker)
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert entry.state is ConfigEntryState.LOADED
+    assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_moved_archive(
+    hass: HomeAssistant, places: Places, post: Post, issue_registry: ir.IssueRegistry
+) -> None:
+    entry = folder_entry(places.photos, places.archive)
+    entry.add_to_hass(hass)
+    device = entry.data["archive_device"]
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, "archive_device": "fsid:another"}
+    )
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    issue_id = f"archive_device_changed_{entry.entry_id}"
+    flow = await post(begin(issue_id))
+    assert flow["type"] == "menu"
+    flow = await post({"next_step_id": "confirm"}, flow)
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+
+    flow = await post(begin(issue_id))
+    flow = await post({"next_step_id": "accept"}, flow)
+    marker = places.archive / MARKER_NAME
+    marker.rename(marker.with_suffix(".away"))
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}, "an empty disk is not the archive"
+    marker.with_suffix(".away").rename(marker)
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert entry.data["archive_device"] == device
+    assert entry.state is ConfigEntryState.LOADED
+    assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_moved_archive_while_loaded(
+    hass: HomeAssistant,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    post: Post,
+) -> None:
+    await show(hass, fake_engines[0], problems=("device_changed",))
+    flow = await post(begin(f"archive_device_changed_{fake_entry.entry_id}"))
+    flow = await post({"next_step_id": "accept"}, flow)
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_archive_full_while_loaded(
+    hass: HomeAssistant,
+    places: Places,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    post: Post,
+    running: bool,
+) -> None:
+    status = RunStatus.SYNC if running else RunStatus.IDLE
+    await show(hass, fake_engines[0], problems=("target_full",), status=status)
+    flow = await post(begin(f"archive_full_{fake_entry.entry_id}"))
+    with patch("shutil.disk_usage", return_value=type("Usage", (), {"free": 5})):
+        flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert len(fake_engines) == (1 if running else 2), "a run that goes on is not interrupted"
+
+
+async def test_source_folder_missing(
+    hass: HomeAssistant, places: Places, fake_engines: list[FakeEngine], post: Post
+) -> None:
+    entry = folder_entry(places.photos, places.archive)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    away = places.photos.rename(places.root / "away")
+    await show(hass, fake_engines[0], problems=("source_folder_missing",))
+    flow = await post(begin(f"source_folder_missing_{entry.entry_id}"))
+    assert flow["description_placeholders"]["place"] == str(places.photos)
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    away.rename(places.photos)
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+
+
+class Session:
+    """What Apple says now."""
+
+    error: errors.PipelineError | None = None
+    state = SignInState.SIGNED_IN
+
+    async def sign_in(self) -> SignInState:
+        return self.state
+
+    async def libraries(self) -> list[str]:
+        if self.error:
+            raise self.error
+        return []
+
+
+@pytest.mark.parametrize(
+    "problem", ["consent_required", "access_denied", "terms_required", "account_locked"]
+)
+async def test_apple_wants_something(
+    hass: HomeAssistant,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    post: Post,
+    problem: str,
+) -> None:
+    session = Session()
+    session.error = errors.ConsentRequired("why")
+    fake_engines[0].icloud_session = session  # type: ignore[assignment]
+    await show(hass, fake_engines[0], problems=(problem,))
+    flow = await post(begin(f"{problem}_{fake_entry.entry_id}"))
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    session.error = None
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+
+
+async def test_target_looked_at_again(
+    hass: HomeAssistant, places: Places, fake_engines: list[FakeEngine], post: Post
+) -> None:
+    entry = icloud_entry(places.archive, folder_target(places.target))
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    lost = TargetStatus("target-1", "Second disk", "target_path_missing")
+    await show(hass, fake_engines[0], targets={"target-1": lost})
+    flow = await post(begin(f"target_path_missing_{entry.entry_id}_target-1"))
+    assert flow["description_placeholders"] == {"name": "Second disk", "place": str(places.target)}
+    places.target.write_text("in the way")
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    places.target.unlink()
+    places.target.mkdir()
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+
+
+async def test_changed_host_key(
+    hass: HomeAssistant,
+    tmp_path: Path,
+    places: Places,
+    fake_engines: list[FakeEngine],
+    post: Post,
+    socket_enabled: None,
+) -> None:
+    server = await start_sftp_server(tmp_path / "nas")
+    access = server.access
+    data = {
+        "kind": "sftp",
+        "host": access.host,
+        "port": access.port,
+        "username": access.username,
+        "path": f"{access.path.rstrip('/')}/photos",
+        "host_key": access.host_key,
+        "content": "originals",
+        "parallel": 2,
+        "password": access.password,
+        "private_key": access.private_key,
+    }
+    target = folder_target(places.target) | {"data": data, "title": "NAS"}
+    entry = icloud_entry(places.archive, target)  # type: ignore[arg-type]
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    changed = TargetStatus("target-1", "NAS", "host_key_changed")
+    await show(hass, fake_engines[0], targets={"target-1": changed})
+    issue_id = f"host_key_changed_{entry.entry_id}_target-1"
+    await server.stop()
+    flow = await post(begin(issue_id))
+    assert (flow["type"], flow["reason"]) == ("abort", "no_answer")
+    server.new_host_key()
+    await server.start()
+
+    flow = await post(begin(issue_id))
+    shown = flow["description_placeholders"]
+    assert shown["place"] == f"127.0.0.1:{data['path']}"
+    assert shown["fingerprint"] != shown["old_fingerprint"]
+    with patch(
+        "custom_components.media_pipeline.repairs.probe_target",
+        side_effect=errors.TargetAuthFailed("why"),
+    ):
+        flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    stored = entry.subentries["target-1"].data["host_key"]
+    assert stored == " ".join(server.access.host_key.split()[:2])
+    assert fake_engines[-1].running
+    await server.close()
