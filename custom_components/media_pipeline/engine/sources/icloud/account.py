@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ...errors import (
     AccountLocked,
     CodeRequired,
-    ConsentRequired,
     InvalidCode,
     InvalidCredentials,
     NotSupportedBySource,
@@ -21,8 +20,10 @@ from ...errors import (
     ThrottledError,
 )
 from ..http import retry_after
-from .answers import SessionLost, parse_json, read_database_answer
+from .answers import SessionLost, parse_json
+from .database import post, unlock
 from .files import SessionFiles
+from .refusals import explain
 from .state import SignInState
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Account:
         except TROUBLE as error:
             if is_kind(error, "PyiCloudNoTrustedNumberAvailable"):
                 raise NotSupportedBySource("Apple knows no phone number for codes") from error
-            trouble = self._explain(service)
+            trouble = explain(service.adapter.trail)
             if not isinstance(trouble, InvalidCredentials):
                 raise trouble from error
             self._log_in(delivery)  # the challenge was too old
@@ -128,7 +129,7 @@ class Account:
             except TROUBLE as error:
                 if is_kind(error, "PyiCloudAcceptTermsException"):
                     raise TermsRequired from error
-                raise self._explain(service) from error
+                raise explain(service.adapter.trail) from error
         if not service.is_trusted_session:
             raise SourceUnreachable("Apple took the code but does not trust the session")
         self._files.trusted = time.time()
@@ -164,7 +165,7 @@ class Account:
         return service.is_trusted_session
 
     def _code_refused(self, service: AppleService) -> PipelineError:
-        trouble = self._explain(service)
+        trouble = explain(service.adapter.trail)
         return trouble if isinstance(trouble, SourceUnreachable | ThrottledError) else InvalidCode()
 
     def _new_service(self) -> AppleService:
@@ -225,7 +226,7 @@ class Account:
                 error, "PyiCloud2FARequiredException", "PyiCloud2SARequiredException"
             )
             if not challenged:
-                raise self._explain(service) from error
+                raise explain(service.adapter.trail) from error
         finally:
             self._files.protect()
         if not challenged and not service.requires_2fa and service.is_trusted_session:
@@ -240,29 +241,6 @@ class Account:
         self._files.succeeded(now=True)
         return self.state
 
-    @staticmethod
-    def _explain(service: AppleService) -> PipelineError:
-        """The error behind the last refusal; pyicloud's own exceptions hide most of it."""
-        for exchange in reversed(service.adapter.trail):
-            status, body = exchange.status, exchange.body
-            if status is None:
-                return SourceUnreachable(f"no answer: {exchange.path}")
-            if status < 400:
-                continue
-            detail = f"HTTP {status} {exchange.path}"
-            codes = _service_codes(body)
-            if codes & _LOCKED:
-                return AccountLocked(detail)
-            if status in {429, 503}:
-                return ThrottledError(detail, retry_after=retry_after(exchange.headers, body))
-            if status >= 500:
-                return SourceUnreachable(detail)
-            if status == 412:
-                return TermsRequired(detail)
-            if status in {401, 403} or _WRONG_LOGIN in codes:
-                return InvalidCredentials(detail)
-        return SourceBadAnswer("the sign-in failed for an unknown reason")
-
     # --- requests ---------------------------------------------------------------------------------
 
     def post(self, path: str, body: dict[str, Any], *, shared: bool) -> Any:
@@ -270,7 +248,7 @@ class Account:
         renewed = unlocked_anew = False
         while True:
             try:
-                data = self._post_once(self._ready(), path, body, shared=shared)
+                data = post(self._ready(), path, body, shared=shared)
             except SessionLost as lost:
                 if renewed:
                     raise SourceUnreachable(f"refused again after a new sign-in: {lost}") from lost
@@ -301,7 +279,8 @@ class Account:
         if self.sign_in() is not SignInState.SIGNED_IN or self._service is None:
             raise CodeRequired
         if not self._unlocked:
-            self._unlock(self._service)
+            unlock(self._service, self._files)
+            self._unlocked = True
         return self._service
 
     def _renew(self) -> None:
@@ -314,87 +293,7 @@ class Account:
         if self._log_in(Delivery.DEFAULT) is not SignInState.SIGNED_IN:
             raise CodeRequired
 
-    def _post_once(
-        self, service: AppleService, path: str, body: dict[str, Any], *, shared: bool
-    ) -> Any:
-        from .service import TROUBLE, is_kind
-
-        try:
-            root = service.get_webservice_url("ckdatabasews")
-        except TROUBLE as error:
-            raise SourceAccessDenied("this account has no iCloud Photos") from error
-        database = "shared" if shared else "private"
-        try:
-            answer = service.ask(
-                f"{root}{_DATABASE}/{database}/{path.lstrip('/')}",
-                params={**service.params, "remapEnums": True, "getCurrentSyncToken": True},
-                json=body,
-                headers={"Content-Type": "text/plain"},
-            )
-        except TROUBLE as error:
-            if is_kind(error, "PyiCloudAuthRequiredException"):
-                raise SessionLost from error
-            raise SourceUnreachable(f"{path}: {type(error.__cause__ or error).__name__}") from error
-        finally:
-            service.adapter.trail.clear()
-        return read_database_answer(answer.status_code, answer.headers, answer.content)
-
-    # --- Advanced Data Protection -----------------------------------------------------------------
-
-    def _unlock(self, service: AppleService) -> None:
-        """Get the keys to the photos, where the account's are locked.
-
-        pyicloud's own way blocks for up to 100 seconds. Raises ConsentRequired.
-        """
-        state = self._setup(service, "requestWebAccessState")
-        if not state.get("isICDRSDisabled"):
-            self._unlocked = True
-            return
-        if not state.get("isDeviceConsentedForPCS", True):
-            if time.time() - self._files.consent_asked > _ASK_CONSENT_AGAIN:
-                self._files.consent_asked = time.time()
-                self._setup(service, "enableDeviceConsentForPCS")
-            raise ConsentRequired
-        for attempt in range(_KEYS_TRIES):
-            answer = self._setup(
-                service,
-                "requestPCS",
-                {"appName": "photos", "derivedFromUserAction": attempt == 0},
-            )
-            if answer.get("status") == "success":
-                self._unlocked = True
-                self._files.consent_asked = 0.0
-                return
-            if attempt < _KEYS_TRIES - 1:
-                time.sleep(_KEYS_PAUSE)
-        raise ConsentRequired(str(answer.get("message") or "no keys"))
-
-    def _setup(
-        self, service: AppleService, operation: str, body: dict[str, Any] | None = None
-    ) -> Mapping[str, Any]:
-        from .service import TROUBLE
-
-        try:
-            answer = service.ask_setup(operation, json=body, params=service.params)
-        except TROUBLE as error:
-            raise SourceUnreachable(f"{operation}: {type(error).__name__}") from error
-        if answer.status_code in {429, 503}:
-            raise ThrottledError(operation, retry_after=retry_after(answer.headers))
-        if answer.status_code in {401, 421, 450}:
-            raise SessionLost(operation)
-        if answer.status_code != 200:
-            raise SourceUnreachable(f"{operation}: HTTP {answer.status_code}")
-        data = parse_json(answer.content)
-        return data if isinstance(data, Mapping) else {}
-
 
 def _phone(challenge: Mapping[str, Any]) -> dict[str, Any] | None:
     phone = challenge.get("phone")
     return dict(phone) if isinstance(phone, Mapping) else None
-
-
-def _service_codes(body: Any) -> set[str]:
-    errors = body.get("serviceErrors") if isinstance(body, Mapping) else None
-    if not isinstance(errors, list):
-        return set()
-    return {str(error.get("code")) for error in errors if isinstance(error, Mapping)}

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from ...errors import SourceBadAnswer
 from .answers import item_error
-from .records import DESIRED_KEYS, field_of, int_of
+from .fields import DESIRED_KEYS
+from .records import field_of, int_of
 from .session import ICloudSession
 
 CAP: Final = 200

@@ -14,16 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 from ...model import AssetRecord, Kind, ResourceRecord, Role
 from ...names import split_name
 from ..formats import kind_of_suffix, kind_of_type, suffix_of_type
+from .fields import ON_ASSET, ON_MASTER
 
 MASTER: Final = "CPLMaster"
 ASSET: Final = "CPLAsset"
-_ON_MASTER: Final = (
-    (Role.ORIGINAL, "resOriginal"),
-    (Role.ALTERNATIVE, "resOriginalAlt"),
-    (Role.LIVE_VIDEO, "resOriginalVidCompl"),
-    (Role.SIDECAR, "resSidecar"),
-)
-_ON_ASSET: Final = ((Role.EDITED, "resJPEGFull"), (Role.EDITED_VIDEO, "resVidFull"))
 _FALLBACK_SUFFIX: Final = {
     Role.ORIGINAL: "",
     Role.ALTERNATIVE: ".DNG",
@@ -37,72 +31,6 @@ _NOT_RENDERED_ON_PURPOSE: Final = frozenset({"com.apple.video.slomo"})
 _LARGEST: Final = 1 << 62
 # Milliseconds around the years 0 and 9999: what Python's dates can show.
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_000
-
-DESIRED_KEYS: Final = (
-    *(
-        prefix + part
-        for _, prefix in (*_ON_MASTER, *_ON_ASSET)
-        for part in ("Res", "Fingerprint", "FileType", "Width", "Height")
-    ),
-    "filenameEnc",
-    "itemType",
-    "originalOrientation",
-    "importedBy",
-    "importedByBundleIdentifierEnc",
-    "importedByDisplayNameEnc",
-    "originalCreationDate",
-    "mediaMetaDataType",
-    "mediaMetaDataEnc",
-    "dataClassType",
-    "originatingFingerprint",
-    "masterRef",
-    "assetDate",
-    "addedDate",
-    "timeZoneOffset",
-    "timeZoneNameEnc",
-    "isHidden",
-    "isFavorite",
-    "isDeleted",
-    "isExpunged",
-    "dateExpunged",
-    "trashReason",
-    "orientation",
-    "adjustmentType",
-    "adjustmentRenderType",
-    "adjustmentTimestamp",
-    "adjustmentSimpleDataEnc",
-    "adjustmentCreatorCodeEnc",
-    "adjustmentSourceType",
-    "adjustmentOtherInfoEnc",
-    "adjustmentMediaMetaDataEnc",
-    "assetSubtype",
-    "assetSubtypeV2",
-    "assetHDRType",
-    "burstId",
-    "burstFlags",
-    "burstFlagsExt",
-    "isKeyAsset",
-    "duration",
-    "captionEnc",
-    "extendedDescEnc",
-    "keywordsEnc",
-    "locationEnc",
-    "locationV2Enc",
-    "locationLatitude",
-    "locationLongitude",
-    "vidComplDispScale",
-    "vidComplDispValue",
-    "vidComplDurScale",
-    "vidComplDurValue",
-    "vidComplVisibilityState",
-    "playCount",
-    "viewCount",
-    "shareCount",
-    "curationScore",
-    "customRenderedValue",
-    "facesVersion",
-)
-"""All fields but the small previews, which make up most of a full record."""
 
 
 def text_of(value: Any) -> str | None:
@@ -248,7 +176,7 @@ def _resources(
     master: Mapping[str, Any], asset: Mapping[str, Any], stem: str, suffix: str
 ) -> list[ResourceRecord]:
     found: list[ResourceRecord] = []
-    for record, parts in ((master, _ON_MASTER), (asset, _ON_ASSET)):
+    for record, parts in ((master, ON_MASTER), (asset, ON_ASSET)):
         for role, prefix in parts:
             value = field_of(record, f"{prefix}Res")
             if isinstance(value, Mapping):

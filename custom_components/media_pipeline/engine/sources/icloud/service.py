@@ -1,7 +1,6 @@
 """pyicloud as we use it. Importing this module takes seconds: only on the session's thread."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,9 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
+from ...errors import SourceBadAnswer
 from .answers import parse_json
+from .refusals import Exchange
 
 # What pyicloud may throw at us for an answer that it did not expect.
 TROUBLE: Final = (
@@ -37,18 +38,6 @@ class Delivery(Enum):
     NEVER = "never"
     DEFAULT = "default"
     SMS = "sms"
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request as it went over the wire."""
-
-    path: str
-    status: int | None
-    """None when no answer came."""
-    headers: Mapping[str, str]
-    body: Any
-    """Parsed JSON of a refusal."""
 
 
 class _Adapter(HTTPAdapter):
@@ -89,8 +78,6 @@ class _Adapter(HTTPAdapter):
 
 
 def _refusal(content: bytes) -> Any:
-    from ...errors import SourceBadAnswer
-
     try:
         return parse_json(content)
     except SourceBadAnswer:
