@@ -135,3 +135,14 @@ def test_blueprints_name_their_source_and_are_linked() -> None:
         assert path.name in page("actions.md"), path.name
         for action in re.findall(r"action: media_pipeline\.(\w+)", text):
             assert action in ACTIONS, f"{path.name}: {action}"
+
+
+def test_reasons_of_a_cleanup_are_in_safety() -> None:
+    engine = INTEGRATION / "engine"
+    protection = (engine / "catalog" / "protection.py").read_text()
+    cleanup = (engine / "stages" / "cleanup.py").read_text()
+    reasons = set(re.findall(r', "([a-z_]+)"\),$', protection, flags=re.MULTILINE))
+    reasons.update(re.findall(r'(?:return |reason=)"([a-z_]+)"', cleanup))
+    assert len(reasons) > 15
+    for reason in reasons:
+        assert f"`{reason}`" in page("safety.md"), reason

@@ -1,6 +1,8 @@
 """The blueprints, as automations of a real Home Assistant."""
 
+import asyncio
 import shutil
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,8 +25,13 @@ from pytest_homeassistant_custom_component.common import (
     mock_platform,
 )
 
-from custom_components.media_pipeline.engine.errors import NoActiveRun
-from custom_components.media_pipeline.engine.model import DEFAULT_STAGES, EngineEvent, Stage
+from custom_components.media_pipeline.engine.model import (
+    DEFAULT_STAGES,
+    EngineEvent,
+    RunStatus,
+    Snapshot,
+    Stage,
+)
 
 from .fake_engine import FakeEngine
 
@@ -36,6 +43,16 @@ PLAN_READY = EngineEvent("plan_ready", {"plan_id": "123456789012", "assets": 12,
 @pytest.fixture
 def engine(fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]) -> FakeEngine:
     return fake_engines[0]
+
+
+@pytest.fixture(autouse=True)
+async def automations_end(hass: HomeAssistant) -> AsyncIterator[None]:
+    """Leave no timers behind."""
+    yield
+    if hass.states.get("automation.one") is not None:
+        await hass.services.async_call(
+            "automation", "turn_off", {"entity_id": "automation.one"}, blocking=True
+        )
 
 
 @pytest.fixture
@@ -66,7 +83,7 @@ def phone(hass: HomeAssistant) -> tuple[str, list[dict[str, Any]]]:
     mock_platform(
         hass,
         "mobile_app.device_action",
-        SimpleNamespace(ACTION_SCHEMA=schema, async_call_action_from_config=notify),  # type: ignore[arg-type]
+        SimpleNamespace(ACTION_SCHEMA=schema, async_call_action_from_config=notify),
         built_in=False,
     )
     entry = MockConfigEntry(domain="mobile_app")
@@ -95,21 +112,27 @@ async def automate(hass: HomeAssistant, blueprint: str, **inputs: Any) -> None:
     assert state.state == "on", "the blueprint is not valid"
 
 
+async def settle() -> None:
+    """Let automations go on as far as they can; they may wait, so blocking is not possible."""
+    for _ in range(50):
+        await asyncio.sleep(0.002)
+
+
 async def happens(hass: HomeAssistant, engine: FakeEngine, event: EngineEvent) -> None:
     await hass.async_add_executor_job(engine.on_event, event)
-    await hass.async_block_till_done()
+    await settle()
 
 
 def asked(engine: FakeEngine) -> list[tuple[str, Any]]:
-    return [call for call in engine.calls if call[0] not in {"start", "refresh"}]
+    return [call for call in engine.calls if call[0] not in {"start", "stop", "refresh"}]
 
 
-async def at(hass: HomeAssistant, clock: str) -> None:
+async def at(hass: HomeAssistant, clock: str, days: int = 1) -> None:
+    """It is so late, so many days from now; whatever comes before is due as well."""
     hour, minute = clock.split(":")
-    now = dt_util.now()
-    then = now.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
-    async_fire_time_changed(hass, then if then > now else then + timedelta(days=1))
-    await hass.async_block_till_done()
+    then = dt_util.now().replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    async_fire_time_changed(hass, then + timedelta(days=days))
+    await settle()
 
 
 async def test_nightly_run(
@@ -122,27 +145,37 @@ async def test_nightly_run(
     assert len(asked(engine)) == 1
 
 
-async def test_nightly_run_with_condition_and_end(
+async def test_nightly_run_under_a_condition(
     hass: HomeAssistant, engine: FakeEngine, fake_entry: MockConfigEntry
 ) -> None:
     condition = {"condition": "state", "entity_id": "input_boolean.cheap", "state": "on"}
     hass.states.async_set("input_boolean.cheap", "off")
-    await automate(
-        hass,
-        "nightly_run",
-        source=fake_entry.entry_id,
-        stages=["ingest"],
-        only_if=[condition],
-        has_end=True,
-    )
+    source = fake_entry.entry_id
+    await automate(hass, "nightly_run", source=source, stages=["ingest"], only_if=[condition])
     await at(hass, "01:30")
     assert not asked(engine)
     hass.states.async_set("input_boolean.cheap", "on")
-    await at(hass, "01:30")
+    await at(hass, "01:30", days=2)
     assert asked(engine) == [("start_run", {"stages": (Stage.INGEST,), "actor": None})]
-    engine.error = NoActiveRun()
+
+
+@pytest.mark.parametrize(
+    ("status", "cancelled"),
+    [(RunStatus.SYNC, True), (RunStatus.IDLE, False), (RunStatus.CLEANUP, False)],
+)
+async def test_nightly_run_ends_in_the_morning(
+    hass: HomeAssistant,
+    engine: FakeEngine,
+    fake_entry: MockConfigEntry,
+    status: RunStatus,
+    cancelled: bool,
+) -> None:
+    await automate(hass, "nightly_run", source=fake_entry.entry_id, has_end=True)
+    engine.snapshot = Snapshot(status=status, authenticated=True)
+    await hass.async_add_executor_job(engine.on_snapshot, engine.snapshot)
+    await settle()
     await at(hass, "06:30")
-    assert asked(engine)[-1] == ("cancel", {"actor": None})
+    assert (("cancel", {"actor": None}) in asked(engine)) is cancelled
 
 
 @pytest.mark.parametrize(
@@ -181,7 +214,7 @@ async def test_notify_outcome_by_default(hass: HomeAssistant, engine: FakeEngine
 async def answer(hass: HomeAssistant, got: list[dict[str, Any]], title: str) -> None:
     (button,) = [b["action"] for b in got[0]["data"]["actions"] if b["title"] == title]
     hass.bus.async_fire("mobile_app_notification_action", {"action": button})
-    await hass.async_block_till_done()
+    await settle()
 
 
 async def test_approve_cleanup(
@@ -231,6 +264,6 @@ async def test_approve_cleanup_waits_no_longer_than_told(
     await automate(hass, "approve_cleanup", outcome=OUTCOME, phone=device, hours=2)
     await happens(hass, engine, PLAN_READY)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2, minutes=1))
-    await hass.async_block_till_done()
+    await settle()
     await answer(hass, got, "Approve and free")
     assert not asked(engine)
