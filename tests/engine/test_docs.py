@@ -142,7 +142,19 @@ def test_reasons_of_a_cleanup_are_in_safety() -> None:
     protection = (engine / "catalog" / "protection.py").read_text()
     cleanup = (engine / "stages" / "cleanup.py").read_text()
     reasons = set(re.findall(r', "([a-z_]+)"\),$', protection, flags=re.MULTILINE))
-    reasons.update(re.findall(r'(?:return |reason=)"([a-z_]+)"', cleanup))
+    reasons.update(re.findall(r'(?:return |reason ?= ?)"([a-z_]+)"', cleanup))
     assert len(reasons) > 15
     for reason in reasons:
         assert f"`{reason}`" in page("safety.md"), reason
+
+
+def test_modules_named_in_architecture_exist() -> None:
+    text = page("architecture.md")
+    named = set(re.findall(r"`([\w/]+\.py)(?:: (\w+))?`", text))
+    assert len(named) > 20
+    for place, name in named:
+        short = f"**/{place}"
+        files = [*(INTEGRATION / "engine").glob(short), *ROOT.glob(place)]
+        assert files, place
+        if name:
+            assert any(name in file.read_text() for file in files), f"{place}: {name}"
