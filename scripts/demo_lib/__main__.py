@@ -16,8 +16,6 @@ from .demo import Demo
 from .live import Live
 from .report import Report
 
-_TAIL = 40
-
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
@@ -67,11 +65,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     demo = Demo(assets=arguments.assets, say=say, live=Live(sys.stdout), keep=arguments.keep)
     try:
         async with demo:
-            try:
-                report = await _main_job(demo)
-            except DemoFailed, aiohttp.ClientError, OSError:
-                _tail(demo)
-                raise
+            report = await _main_job(demo)
             sys.stdout.write(f"\n{report.table()}\n\n")
             say(
                 "All of it ran on this one machine: the archive was entered as a share of another"
@@ -80,19 +74,14 @@ async def _run(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 arguments.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
             if not report.agrees:
-                _tail(demo)
+                sys.stderr.write(f"{demo.log_tail()}\n")
             say("every number agrees" if report.agrees else "NOT every number agrees")
             if stay:
                 await _stay_open(demo, say)
     except (DemoFailed, aiohttp.ClientError, OSError) as err:
-        sys.stderr.write(f"demo: {err}\n")
+        sys.stderr.write("\n".join([*getattr(err, "__notes__", []), f"demo: {err}", ""]))
         return 1
     return 0 if report.agrees else 1
-
-
-def _tail(demo: Demo) -> None:
-    lines = demo.hass.log().splitlines()[-_TAIL:]
-    sys.stderr.write("\n".join(["", "The last lines of Home Assistant:", *lines, ""]))
 
 
 async def _until_told() -> int:

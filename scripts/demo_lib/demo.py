@@ -34,6 +34,7 @@ _DAY_MS: Final = 86_400_000
 _HOURS_APART: Final = 5.0
 """The stand-in's photos, one after another."""
 _READY_SECONDS: Final = 60.0
+_TAIL_LINES: Final = 60
 
 type Say = Callable[[str], None]
 
@@ -71,14 +72,23 @@ class Demo:
         """Start everything and set the integration up. On failure nothing is left running."""
         try:
             await self._start()
-        except BaseException:
-            await self._stack.aclose()
+        except BaseException as err:
+            await self.__aexit__(type(err), err)
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        """Stop everything; the folders go as well."""
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, err: BaseException | None, *_: object
+    ) -> None:
+        """Stop everything; the folders go as well. A failure gets the end of the log as a note."""
+        if err is not None:
+            err.add_note(self.log_tail())
         await self._stack.aclose()
+
+    def log_tail(self) -> str:
+        """The last lines that Home Assistant printed."""
+        lines = self.places.log_text().splitlines()[-_TAIL_LINES:]
+        return "\n".join(["The last lines of Home Assistant:", *lines])
 
     async def _timed[T](self, name: str, work: Coroutine[Any, Any, T]) -> T:
         began = time.monotonic()
@@ -106,6 +116,8 @@ class Demo:
             StandIn.start,
             self.assets,
             newest_ms=_newest(self.assets, min_age),
+            # encoding films is most of a run: half of them are of a few frames only
+            real=max(40, self.assets // 2),
             latency_ms=self.latency_ms,
         )
         self.icloud = await asyncio.to_thread(start)
@@ -246,6 +258,11 @@ class Demo:
             raise DemoFailed(f"cleanup: {done}")
         self.say(f"approved and executed: {done['plan']['freed_assets']} assets freed")
         self._freed = Freed(plan, allowed, done["plan"])
+
+    @property
+    def freed_assets(self) -> int:
+        """How many assets the cleanup freed, as its response said."""
+        return int(self._freed.executed["freed_assets"]) if self._freed else 0
 
     async def report(self) -> Report:
         """Measure everything and put it beside what the catalog says."""

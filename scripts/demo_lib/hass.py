@@ -114,7 +114,7 @@ class HassProcess:
             for _ in range(int(START_SECONDS / 0.2)):
                 self.check()
                 try:
-                    async with session.get(f"{self.url}/api/onboarding") as answer:
+                    async with session.get(f"{self.url}/manifest.json") as answer:
                         if answer.status == 200:
                             return
                 except aiohttp.ClientError, TimeoutError:
@@ -150,8 +150,3 @@ class HassProcess:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
-
-    def log(self) -> str:
-        """All it printed so far."""
-        path = self._places.log
-        return path.read_text(errors="replace") if path.exists() else ""

@@ -45,6 +45,10 @@ class Places:
         """What Home Assistant prints."""
         return self.root / "home-assistant.log"
 
+    def log_text(self) -> str:
+        """All that Home Assistant printed so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     @property
     def catalog(self) -> Path:
         """The integration's catalog, in its private folder."""
