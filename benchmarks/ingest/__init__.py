@@ -1,0 +1,1 @@
+"""Our ingest against icloudpd, on the same stand-in for iCloud."""
