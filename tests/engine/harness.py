@@ -133,7 +133,7 @@ async def stats(core: Core) -> LibraryStats:
 
 async def refusals(core: Core) -> dict[str, int]:
     """Why assets may not be freed."""
-    return await core.catalog.read(protection.refusals, core._ground())
+    return await core.catalog.read(protection.refusals, core.ground())
 
 
 def media_files(folder: Path) -> list[Path]:

@@ -91,7 +91,7 @@ class Campaign:
         self.core = core
         self.ours_before: set[str] = set()
 
-    def files_of(self, record_name: str) -> list[tuple[str, str, str]]:
+    def files_of(self, record_name: str) -> list[tuple[str | None, str | None, str]]:
         """(archive path, target path, SHA-256) of an asset's current originals."""
         with closing(sqlite3.connect(self.world.root / "private/catalog.db")) as database:
             return database.execute(
@@ -105,7 +105,8 @@ class Campaign:
         """Let it happen."""
         world = self.world
         name = world.stand_in.assets()[trouble.asset]["recordName"]
-        archived, copied, _ = (self.files_of(name) or [(None, None, "")])[0]
+        files = self.files_of(name)
+        archived, copied = files[0][:2] if files else (None, None)
         if trouble.what in _FAULTS:
             world.stand_in.control("fault", **_FAULTS[trouble.what])
         elif trouble.what in REMOTE:
@@ -135,7 +136,7 @@ class Campaign:
         }
         others: set[str] = set()
         try:
-            plan, _ = await self.core.plan_cleanup(None, "test")
+            plan, _ = await self.core.plans.plan(None, "test")
             assert plan.assets > 0, "nothing to free: the library did not heal"
             before = self.world.trashed()
             for step in ("planned", "approved"):
@@ -143,9 +144,9 @@ class Campaign:
                     if trouble.step == step:
                         self.cause(trouble)
                 if step == "planned":
-                    plan = await self.core.approve(plan.plan_id, "test")
+                    plan = await self.core.plans.approve(plan.plan_id, "test")
             others = self.world.trashed() - before
-            await self.core.cleanup(plan.plan_id, False, "test")
+            await self.core.plans.execute(plan.plan_id, False, "test")
         except PipelineError:
             pass  # stopping is a right answer; what was deleted is looked at below
         freed = self.world.trashed() - others
@@ -165,6 +166,8 @@ class Campaign:
             files = self.files_of(name)
             assert len(files) == len(by_name[name]["roles"])
             for archived, copied, sha256 in files:
+                assert archived is not None
+                assert copied is not None
                 for place in (self.world.archive / archived, self.world.target / copied):
                     assert _sha256(place) == sha256, f"deleted although {place} is not whole"
 

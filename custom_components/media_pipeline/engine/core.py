@@ -5,11 +5,12 @@ Everything here runs on one event loop, so plain attributes need no locks.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .archive import Archive
-from .catalog import plans, protection, results, store, work
+from .catalog import copy_results, plans, protection, results, store, work
 from .catalog.database import Catalog
 from .catalog.protection import Ground
 from .config import EngineConfig
@@ -18,18 +19,12 @@ from .errors import (
     NoActiveRun,
     NotSupportedBySource,
     PipelineError,
-    PlanNotFound,
-    PlanOutdated,
-    PlanWrongState,
     RunActive,
 )
 from .marker import FolderIdentity
 from .media.pool import MediaPool
 from .model import (
     EngineEvent,
-    PlanState,
-    PlanSummary,
-    RunOutcome,
     RunStatus,
     RunSummary,
     Snapshot,
@@ -37,10 +32,10 @@ from .model import (
     Usage,
 )
 from .pipeline import Run
+from .plan_desk import PlanDesk
 from .sources.icloud.session import ICloudSession, SignInState
 from .sources.registry import make_source
 from .stages.base import StageContext, StageRunner
-from .stages.cleanup import Cleanup, undo
 from .target_hub import TargetHub
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,9 +54,9 @@ class Core:
         on_event: Callable[[EngineEvent], None],
     ) -> None:
         """Built on the engine's loop; nothing is opened yet."""
-        self._config = config
+        self.config = config
         self._on_snapshot = on_snapshot
-        self._on_event = on_event
+        self.report = on_event
         known = (
             FolderIdentity(config.archive_id, config.archive_device or "")
             if config.archive_id
@@ -73,6 +68,7 @@ class Core:
         self.targets = TargetHub(config.targets, self.catalog)
         self._media = MediaPool()
         self.snapshot = Snapshot()
+        self.plans = PlanDesk(self)
         self._run: Run | None = None
         self._task: asyncio.Task[RunSummary] | None = None
         self._ended: dict[str, RunSummary] = {}
@@ -81,15 +77,13 @@ class Core:
         self._busy = False
         self._background: set[asyncio.Task[None]] = set()
 
-    # --- life ---------------------------------------------------------------------------------
-
     async def open(self) -> None:
         """Open the catalog and check the archive; then look at the source in the background."""
         await self.catalog.open()
         await self.archive.open()
-        config = self._config
+        config = self.config
         await self.catalog.write(
-            results.register_targets,
+            copy_results.register_targets,
             {t.target_id: (t.kind, t.content) for t in config.targets},
         )
         await self.catalog.write(store.recover_runs)
@@ -130,7 +124,7 @@ class Core:
             _LOGGER.info("the source is not ready: %s (%s)", err.key, err.detail)
             self._problems["source"] = err
             if err.key == "code_required":
-                self._on_event(EngineEvent("code_required"))
+                self.report(EngineEvent("code_required"))
         await self.refresh()
 
     @property
@@ -138,24 +132,35 @@ class Core:
         """The account's session; None for a folder."""
         return getattr(self.source, "session", None)
 
-    # --- runs ---------------------------------------------------------------------------------
-
     async def start_run(self, stages: tuple[Stage, ...], actor: str | None) -> str:
         """Start a run; RunActive when something else goes on."""
-        run = self._new_run(tuple(stage for stage in stages if stage is not Stage.CLEANUP), actor)
-        self._launch(run)
+        run = self.new_run(tuple(stage for stage in stages if stage is not Stage.CLEANUP), actor)
+        self.launch(run)
         return run.run_id
 
-    def _new_run(
-        self, stages: tuple[Stage, ...], actor: str | None, extra: StageRunner | None = None
-    ) -> Run:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For work that is no run but must not meet one. Raises RunActive."""
         if self._run is not None or self._busy:
             raise RunActive
-        return Run(self._context(), stages, actor, extra)
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
-    def _context(self) -> StageContext:
+    def new_run(
+        self, stages: tuple[Stage, ...], actor: str | None, extra: StageRunner | None = None
+    ) -> Run:
+        """A run that is not started yet. Raises RunActive when something else goes on."""
+        if self._run is not None or self._busy:
+            raise RunActive
+        return Run(self.context(), stages, actor, extra)
+
+    def context(self) -> StageContext:
+        """What a new run works with."""
         return StageContext(
-            config=self._config,
+            config=self.config,
             catalog=self.catalog,
             archive=self.archive,
             source=self.source,
@@ -163,10 +168,11 @@ class Core:
             media=self._media,
             control=Control(),
             progress=Progress(),
-            report=self._on_event,
+            report=self.report,
         )
 
-    def _launch(self, run: Run) -> asyncio.Task[RunSummary]:
+    def launch(self, run: Run) -> asyncio.Task[RunSummary]:
+        """Start a run."""
         self._run = run
         self._task = asyncio.create_task(self._execute(run))
         self._spawn(self._pump(run))
@@ -250,140 +256,14 @@ class Core:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    # --- cleanup ------------------------------------------------------------------------------
-
-    def _ground(self) -> Ground:
+    def ground(self) -> Ground:
+        """What protection is judged by."""
         return Ground(
-            safety=self._config.safety,
+            safety=self.config.safety,
             archive_domain=self.archive.domain,
-            archive_off_machine=self._config.archive_off_machine,
+            archive_off_machine=self.config.archive_off_machine,
             can_free=self.source.can_free,
         )
-
-    async def plan_cleanup(
-        self, limit: int | None, actor: str | None
-    ) -> tuple[PlanSummary, dict[str, int]]:
-        """A new plan, and why the rest is not in it."""
-        if not self.source.can_free:
-            raise NotSupportedBySource
-        most = self._config.safety.max_assets_per_plan
-        ground = self._ground()
-        plan = await self.catalog.write(plans.make_plan, ground, min(limit or most, most), actor)
-        reasons = await self.catalog.read(protection.refusals, ground)
-        await self.refresh()
-        self._on_event(
-            EngineEvent(
-                "plan_ready",
-                {"plan_id": plan.plan_id, "assets": plan.assets, "bytes": plan.bytes},
-            )
-        )
-        return plan, reasons
-
-    async def _plan_in(self, plan_id: str, states: tuple[PlanState, ...]) -> PlanSummary:
-        plan = await self.catalog.read(plans.summary_of, plan_id)
-        if plan is None:
-            raise PlanNotFound(plan_id=plan_id)
-        if plan.state not in states:
-            raise PlanWrongState(plan_id=plan_id, state=plan.state)
-        return plan
-
-    async def _still_current(self, plan_id: str) -> None:
-        if not await self.catalog.read(plans.is_current, plan_id):
-            await self.catalog.write(
-                plans.set_plan_state, plan_id, PlanState.STOPPED, stop_reason="outdated"
-            )
-            await self.refresh()
-            raise PlanOutdated(plan_id=plan_id)
-
-    async def approve(self, plan_id: str, actor: str | None) -> PlanSummary:
-        """A person agrees."""
-        await self._plan_in(plan_id, (PlanState.PROPOSED,))
-        await self._still_current(plan_id)
-        await self.catalog.write(plans.set_plan_state, plan_id, PlanState.APPROVED, actor=actor)
-        self._on_event(EngineEvent("plan_approved", {"plan_id": plan_id}))
-        return await self._plan_now(plan_id)
-
-    async def _plan_now(self, plan_id: str) -> PlanSummary:
-        await self.refresh()
-        plan = await self.catalog.read(plans.summary_of, plan_id)
-        if plan is None:
-            raise PlanNotFound(plan_id=plan_id)
-        return plan
-
-    async def cleanup(
-        self, plan_id: str, dry_run: bool, actor: str | None
-    ) -> tuple[PlanSummary, dict[str, int]]:
-        """Execute or only check a plan; see ``stages.cleanup`` for the gates."""
-        if not self.source.can_free:
-            raise NotSupportedBySource
-        allowed = (PlanState.PROPOSED, PlanState.APPROVED) if dry_run else (PlanState.APPROVED,)
-        await self._plan_in(plan_id, allowed)
-        await self._still_current(plan_id)
-        executor = Cleanup(plan_id, self._ground(), dry_run=dry_run, actor=actor)
-        run = self._new_run((), actor, executor)
-        if not dry_run:
-            await self.catalog.write(
-                plans.set_plan_state, plan_id, PlanState.EXECUTING, actor=actor
-            )
-        summary = await asyncio.shield(self._launch(run))
-        error = run.context.problems.get("run")
-        if not dry_run and summary.outcome is not RunOutcome.INTERRUPTED:
-            await self._settle(plan_id, summary, error, actor)
-        if error is not None:
-            raise error
-        return await self._plan_now(plan_id), dict(executor.refused)
-
-    async def _settle(
-        self,
-        plan_id: str,
-        summary: RunSummary,
-        error: PipelineError | None,
-        actor: str | None,
-    ) -> None:
-        done = summary.outcome in {
-            RunOutcome.COMPLETED,
-            RunOutcome.COMPLETED_WITH_PROBLEMS,
-        }
-        reason = None
-        if not done:
-            reason = summary.error or str(summary.outcome)
-            if error is not None:
-                reason = error.placeholders.get("reason", error.key)
-        await self.catalog.write(
-            plans.set_plan_state,
-            plan_id,
-            PlanState.EXECUTED if done else PlanState.STOPPED,
-            actor=actor,
-            stop_reason=reason,
-        )
-        plan = await self._plan_now(plan_id)
-        self._on_event(
-            EngineEvent(
-                "cleanup_done" if done else "cleanup_stopped",
-                {
-                    "plan_id": plan_id,
-                    "assets": plan.freed_assets,
-                    "bytes": plan.freed_bytes,
-                    "reason": reason,
-                },
-            )
-        )
-
-    async def undo(self, plan_id: str, actor: str | None) -> PlanSummary:
-        """Bring a plan's assets back."""
-        await self._plan_in(plan_id, (PlanState.EXECUTED, PlanState.STOPPED))
-        if self._run is not None or self._busy:
-            raise RunActive
-        self._busy = True
-        try:
-            count = await undo(self._context(), plan_id, actor)
-        finally:
-            self._busy = False
-            await self.refresh()
-        self._on_event(EngineEvent("cleanup_undone", {"plan_id": plan_id, "assets": count}))
-        return await self._plan_now(plan_id)
-
-    # --- sign-in and numbers --------------------------------------------------------------------
 
     async def submit_code(self, code: str) -> None:
         """Hand in a two-factor code."""
@@ -408,8 +288,8 @@ class Core:
 
     async def refresh(self) -> Snapshot:
         """Compute all numbers and publish them."""
-        ground = self._ground()
-        names = {config.target_id: config.name for config in self._config.targets}
+        ground = self.ground()
+        names = {config.target_id: config.name for config in self.config.targets}
         stats = await self.catalog.read(protection.library_stats, ground)
         targets = await self.catalog.read(protection.target_statuses, names)
         last = await self.catalog.read(store.last_run)

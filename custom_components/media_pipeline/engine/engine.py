@@ -154,11 +154,11 @@ class Engine:
         self, *, limit: int | None = None, actor: str | None = None
     ) -> tuple[PlanSummary, dict[str, int]]:
         """Propose what may be freed; also says why the rest may not: reason → assets."""
-        return await self._call(self._opened().plan_cleanup(limit, actor))
+        return await self._call(self._opened().plans.plan(limit, actor))
 
     async def approve_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
         """Approve a proposed plan. Raises PlanNotFound, PlanWrongState, PlanOutdated."""
-        return await self._call(self._opened().approve(plan_id, actor))
+        return await self._call(self._opened().plans.approve(plan_id, actor))
 
     async def cleanup(
         self, plan_id: str, *, dry_run: bool = True, actor: str | None = None
@@ -168,11 +168,11 @@ class Engine:
         Returns the plan and why assets were refused now: reason → assets. Raises PlanNotFound,
         PlanWrongState, PlanOutdated, CleanupStopped, RunActive, NotSupportedBySource.
         """
-        return await self._call(self._opened().cleanup(plan_id, dry_run, actor))
+        return await self._call(self._opened().plans.execute(plan_id, dry_run, actor))
 
     async def undo_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
         """Restore a plan's freed assets from Recently Deleted."""
-        return await self._call(self._opened().undo(plan_id, actor))
+        return await self._call(self._opened().plans.undo(plan_id, actor))
 
     async def submit_code(self, code: str) -> None:
         """Answer Apple's question for a two-factor code. Raises InvalidCode, CodeRequired."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from .catalog import results, work
+from .catalog import copy_results, work
 from .catalog.database import Catalog
 from .config import TargetConfig
 from .errors import PipelineError
@@ -53,7 +53,7 @@ class TargetHub:
             except BaseException:
                 await target.close()
                 raise
-            await self._catalog.write(results.target_opened, target_id, info)
+            await self._catalog.write(copy_results.target_opened, target_id, info)
             self._open[target_id] = target
             return target
 
@@ -62,7 +62,7 @@ class TargetHub:
         target = self._open.pop(target_id, None)
         if target is not None:
             await target.close()
-        await self._catalog.write(results.target_failed, target_id, err.key)
+        await self._catalog.write(copy_results.target_failed, target_id, err.key)
 
     async def close(self) -> None:
         """Close every open target."""

@@ -21,21 +21,12 @@ _WALK = "walk_id"
 def store_page(connection: Connection, page: ChangePage, walk_id: str) -> int:
     """Store one page of a walk and its cursor; returns how many assets were new.
 
-    ``walk_id`` marks what a full walk saw; on its last page everything it did not see is gone.
+    ``walk_id`` marks what a full walk saw.
     """
     new = store_assets(connection, page.assets, walk_id)
     for key in page.gone:
         _set_state(connection, key, SourceState.GONE)
     add_rejects(connection, page.malformed)
-    if page.complete_walk:
-        connection.execute(
-            update(assets)
-            .where(
-                assets.c.state == SourceState.PRESENT,
-                (assets.c.seen_walk != walk_id) | assets.c.seen_walk.is_(None),
-            )
-            .values(state=SourceState.GONE)
-        )
     set_values(connection, CURSOR, page.cursor)
     return new
 
@@ -195,5 +186,17 @@ def keys_of_masters(connection: Connection, master_keys: Sequence[str]) -> list[
     return list(
         connection.execute(
             select(assets.c.key).where(assets.c.master_key.in_(master_keys))
+        ).scalars()
+    )
+
+
+def keys_not_seen(connection: Connection, walk_id: str) -> list[str]:
+    """Keys of present assets that the full walk ``walk_id`` did not list."""
+    return list(
+        connection.execute(
+            select(assets.c.key).where(
+                assets.c.state == SourceState.PRESENT,
+                (assets.c.seen_walk != walk_id) | assets.c.seen_walk.is_(None),
+            )
         ).scalars()
     )

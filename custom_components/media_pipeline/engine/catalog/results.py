@@ -1,43 +1,17 @@
-"""Writing down what the stages did."""
+"""Writing down what ingest, compress and the archive's own proof did."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
-from ..clock import DAY, SECOND, now_ms
-from ..model import CompressState, CopyState, ProofMethod, ResourceState, Role
-from ..targets.base import TargetInfo
-from .schema import assets, copies, resources, targets
+from ..clock import now_ms
+from ..model import CompressState, CopyState, ResourceState, Role
+from .failures import Failure, next_try
+from .schema import assets, copies, resources
 from .store import write_journal
-
-# Seconds until the next try, by number of failed tries; afterwards once a week.
-BACK_OFF: Final = (2, 10, 60, 600, 3600)
-QUARANTINE_AFTER: Final = 4
-RETRY_QUARANTINED: Final = 7 * DAY
 
 # Roles that compress looks at; a Live Photo's video must stay as it is to fit its still.
 _COMPRESSIBLE: Final = frozenset({Role.ORIGINAL, Role.ALTERNATIVE, Role.EDITED, Role.EDITED_VIDEO})
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why something failed, and what that means for the next try."""
-
-    key: str
-    final: bool
-    """True when trying again soon is pointless: straight to quarantine."""
-    counts: bool
-    """True when enough failures of this kind lead to quarantine (not for a broken network)."""
-
-
-def _next_try(attempts: int, failure: Failure) -> tuple[bool, int]:
-    """(quarantined, time of the next try) after ``attempts`` failures."""
-    if failure.final or (failure.counts and attempts >= QUARANTINE_AFTER):
-        return True, now_ms() + RETRY_QUARANTINED
-    wait = BACK_OFF[min(attempts, len(BACK_OFF)) - 1]
-    return False, now_ms() + wait * SECOND
 
 
 def archived(
@@ -78,7 +52,7 @@ def archived(
 def ingest_failed(connection: Connection, resource_id: int, failure: Failure) -> bool:
     """A file could not be archived; returns True when it is quarantined now."""
     attempts = _attempts(connection, resource_id) + 1
-    quarantined, when = _next_try(attempts, failure)
+    quarantined, when = next_try(attempts, failure)
     connection.execute(
         update(resources)
         .where(resources.c.id == resource_id)
@@ -194,7 +168,7 @@ def left_alone(connection: Connection, resource_id: int, reason: str) -> None:
 def compress_failed(connection: Connection, resource_id: int, failure: Failure) -> bool:
     """Compress failed on a file; returns True when it won't be tried again soon."""
     attempts = _attempts(connection, resource_id) + 1
-    quarantined, when = _next_try(attempts, failure)
+    quarantined, when = next_try(attempts, failure)
     if quarantined:
         values = {"compress": CompressState.QUARANTINED, "attempts": 0, "next_attempt": 0}
         write_journal(
@@ -260,127 +234,6 @@ def archive_proven(connection: Connection, resource_id: int) -> None:
     """An archived file was read again and has its bytes."""
     connection.execute(
         update(resources).where(resources.c.id == resource_id).values(proven_at=now_ms())
-    )
-
-
-def copy_sent(
-    connection: Connection, resource_id: int, target_id: str, *, path: str, size: int, sha256: str
-) -> None:
-    """A file was published at a target; it counts for nothing until it is proven."""
-    row = {
-        "resource_id": resource_id,
-        "target_id": target_id,
-        "state": CopyState.SENT,
-        "path": path,
-        "size": size,
-        "sha256": sha256,
-        "sent_at": now_ms(),
-        "proven_at": None,
-        "attempts": 0,
-        "next_attempt": 0,
-        "error": None,
-    }
-    connection.execute(
-        upsert(copies)
-        .values(row)
-        .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
-    )
-
-
-def copy_failed(connection: Connection, resource_id: int, target_id: str, failure: Failure) -> bool:
-    """A file could not be delivered; returns True when it is quarantined now."""
-    attempts = (
-        connection.execute(
-            select(copies.c.attempts).where(
-                copies.c.resource_id == resource_id, copies.c.target_id == target_id
-            )
-        ).scalar()
-        or 0
-    ) + 1
-    quarantined, when = _next_try(attempts, failure)
-    row = {
-        "resource_id": resource_id,
-        "target_id": target_id,
-        "state": CopyState.QUARANTINED if quarantined else CopyState.PENDING,
-        "attempts": attempts,
-        "next_attempt": when,
-        "error": failure.key,
-    }
-    connection.execute(
-        upsert(copies)
-        .values(row)
-        .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
-    )
-    return quarantined
-
-
-def copy_proven(connection: Connection, copy_id: int, sha256: str, method: ProofMethod) -> None:
-    """The bytes of a copy were read or hashed at the target and are the right ones."""
-    connection.execute(
-        update(copies)
-        .where(copies.c.id == copy_id)
-        .values(
-            state=CopyState.VERIFIED,
-            sha256=sha256,
-            method=method,
-            proven_at=now_ms(),
-            attempts=0,
-            error=None,
-        )
-    )
-
-
-def copy_unproven(connection: Connection, copy_id: int) -> None:
-    """A copy's proof is too old to count; the next verify proves it again."""
-    connection.execute(update(copies).where(copies.c.id == copy_id).values(state=CopyState.SENT))
-
-
-def copy_lost(connection: Connection, copy_id: int, reason: str) -> None:
-    """A copy is missing or has other bytes: it counts for nothing and is sent again.
-
-    What lies at the target is left there for its owner to look at; the new file gets another name.
-    """
-    connection.execute(
-        update(copies)
-        .where(copies.c.id == copy_id)
-        .values(state=CopyState.PENDING, proven_at=None, next_attempt=0, error=reason)
-    )
-    write_journal(connection, "copy_lost", subject=f"copy/{copy_id}", detail={"reason": reason})
-
-
-def register_targets(connection: Connection, wanted: dict[str, tuple[str, str]]) -> None:
-    """Make the targets table match the configuration: id → (kind, content)."""
-    for target_id, (kind, content) in wanted.items():
-        row = {"id": target_id, "kind": kind, "content": content, "removed": False}
-        connection.execute(
-            upsert(targets).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
-        )
-    connection.execute(
-        update(targets).where(targets.c.id.not_in(list(wanted))).values(removed=True)
-    )
-
-
-def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> None:
-    """A target answered and is the one we know."""
-    connection.execute(
-        update(targets)
-        .where(targets.c.id == target_id)
-        .values(
-            marker_id=info.identity.marker_id,
-            device_id=info.identity.device_id,
-            domain=info.domain,
-            off_machine=info.off_machine,
-            free_bytes=info.free_bytes,
-            state="ok",
-            checked_at=now_ms(),
-        )
-    )
-
-
-def target_failed(connection: Connection, target_id: str, key: str) -> None:
-    """A target can't be used now."""
-    connection.execute(
-        update(targets).where(targets.c.id == target_id).values(state=key, checked_at=now_ms())
     )
 
 

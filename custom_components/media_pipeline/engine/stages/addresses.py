@@ -65,6 +65,7 @@ class Addresses:
     async def _store(self, keys: Sequence[str], records: dict[str, AssetRecord | None]) -> None:
         found = [record for record in records.values() if record is not None]
         await self._catalog.write(store_assets, found)
-        gone = [key for key in keys if records.get(key) is None]
+        # a key that is missing from the answer is unknown, not gone
+        gone = [key for key in keys if key in records and records[key] is None]
         if gone:
             await self._catalog.write(mark_gone, gone)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..archive import Archive
 from ..catalog.database import Catalog
-from ..catalog.results import Failure
+from ..catalog.failures import Failure
 from ..clock import SECOND, now_ms
 from ..config import EngineConfig
 from ..control import Control, Progress
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 _SHORT_WAIT = 120.0
 # An item that failed is waited for when its next try is this near (milliseconds).
-_PATIENCE = 15 * SECOND
+_PATIENCE = 8 * SECOND
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from ..catalog import plans, results
+from ..catalog import copy_results, plans
 from ..catalog.protection import Ground, reason_of
 from ..catalog.schema import assets, copies, resources
 from ..catalog.store import write_journal
@@ -78,7 +78,10 @@ class Cleanup:
         requests: dict[str, tuple[Any, FreeRequest]] = {}
         for item in items:
             record = fresh.get(item.key)
-            reason = await self._reason_against(context, item, record)
+            if item.key in fresh:
+                reason = await self._reason_against(context, item, record)
+            else:
+                reason = "not_answered"
             if reason is not None:
                 await self._refuse(context, item, reason)
                 continue
@@ -280,4 +283,4 @@ def _old_proofs(connection: Connection, asset_ids: Sequence[int], before: int) -
 
 def _discount(connection: Connection, copy_ids: Sequence[int]) -> None:
     for copy_id in copy_ids:
-        results.copy_unproven(connection, copy_id)
+        copy_results.copy_unproven(connection, copy_id)

@@ -187,16 +187,20 @@ class Downloader:
                 await asyncio.to_thread(part.restart)
             held: list[bytes] = []
             size = 0
-            async for piece in download.pieces:
-                held.append(piece)
-                size += len(piece)
-                self._on_bytes(len(piece))
-                if part.digest.size + size > row.size:
-                    raise ChecksumMismatch("more bytes than announced")
-                if size >= _PIECE:
-                    await asyncio.to_thread(part.write, held)
-                    held, size = [], 0
-                    await self._control.checkpoint()
+            try:
+                async for piece in download.pieces:
+                    held.append(piece)
+                    size += len(piece)
+                    self._on_bytes(len(piece))
+                    if part.digest.size + size > row.size:
+                        raise ChecksumMismatch("more bytes than announced")
+                    if size >= _PIECE:
+                        await asyncio.to_thread(part.write, held)
+                        held, size = [], 0
+                        await self._control.checkpoint()
+            except SourceUnreachable:
+                await asyncio.to_thread(part.write, held)  # so that the next try goes on from here
+                raise
             if held:
                 await asyncio.to_thread(part.write, held)
 

@@ -8,7 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 from ..catalog import results, work
-from ..catalog.assets import CURSOR, keys_of_masters, mark_gone, store_assets, store_page
+from ..catalog.assets import (
+    CURSOR,
+    keys_not_seen,
+    keys_of_masters,
+    mark_gone,
+    store_assets,
+    store_page,
+)
 from ..catalog.store import get_values, set_values
 from ..clock import now_ms
 from ..errors import (
@@ -27,6 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 _WALK = "walk/"
 # After this many files in a row that the network broke, the source is taken to be away.
 _NETWORK_FAILURES = 20
+_LOOK_UP = 200
 SOURCE = "source"
 
 
@@ -87,6 +95,8 @@ class Ingest:
             if page.started_walk or not walk_id:
                 walk_id = uuid4().hex[:12]
                 await context.catalog.write(set_values, _WALK, {"id": walk_id})
+            if page.complete_walk:
+                await self._find_unseen(context, walk_id)
             await context.catalog.write(store_page, page, walk_id)
             await self._find_masters(context, page)
             context.control.announce()
@@ -97,12 +107,15 @@ class Ingest:
         if not page.masters_alone:
             return
         keys = await context.catalog.read(keys_of_masters, page.masters_alone)
-        if not keys:
-            return
-        found = await context.source.lookup(keys)
-        records = [record for record in found.values() if record is not None]
-        await context.catalog.write(store_assets, records)
-        await context.catalog.write(mark_gone, [key for key in keys if found.get(key) is None])
+        await look_up(context, keys)
+
+    @staticmethod
+    async def _find_unseen(context: StageContext, walk_id: str) -> None:
+        """A full walk need not list everything (bursts, files still growing): ask for the rest."""
+        unseen = await context.catalog.read(keys_not_seen, walk_id)
+        for start in range(0, len(unseen), _LOOK_UP):
+            await look_up(context, unseen[start : start + _LOOK_UP])
+            await context.control.checkpoint()
 
     async def _download(self, context: StageContext, downloader: Downloader) -> None:
         async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
@@ -158,6 +171,17 @@ class Ingest:
             self._broken += 1
             if self._broken >= _NETWORK_FAILURES:
                 raise err
+
+
+async def look_up(context: StageContext, keys: Sequence[str]) -> None:
+    """Store what the source says of these assets now; only a clear "not there" makes one gone."""
+    if not keys:
+        return
+    found = await context.source.lookup(keys)
+    records = [record for record in found.values() if record is not None]
+    await context.catalog.write(store_assets, records)
+    gone = [key for key in keys if key in found and found[key] is None]
+    await context.catalog.write(mark_gone, gone)
 
 
 async def waiting(context: StageContext) -> None:

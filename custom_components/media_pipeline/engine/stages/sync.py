@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from ..catalog import results, work
+from ..catalog import copy_results, results, work
 from ..config import TargetConfig
 from ..errors import (
     FileVanished,
@@ -103,11 +103,11 @@ class Sync:
                 await context.catalog.write(results.archive_damaged, row.id, err.key)
             context.progress.failed(self.stage, row.id)
             await context.catalog.write(
-                results.copy_failed, row.id, config.target_id, failure_of(err)
+                copy_results.copy_failed, row.id, config.target_id, failure_of(err)
             )
             return
         await context.catalog.write(
-            results.copy_sent,
+            copy_results.copy_sent,
             row.id,
             config.target_id,
             path=delivery.path,

@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from ..archive import os_error
-from ..catalog import results, work
+from ..catalog import copy_results, results, work
 from ..checksums import Digest
 from ..clock import DAY, now_ms
 from ..errors import CopyMismatch, CopyMissing, PipelineError, TargetUnavailableError
@@ -90,12 +90,14 @@ async def prove_copies(context: StageContext, target: Target, rows: list[Any]) -
     lost = 0
     for row, proof in zip(rows, proofs, strict=True):
         if proof.sha256 is not None and proof.sha256 == row.wanted_sha256:
-            await context.catalog.write(results.copy_proven, row.id, proof.sha256, proof.method)
+            await context.catalog.write(
+                copy_results.copy_proven, row.id, proof.sha256, proof.method
+            )
             context.progress.done(Stage.VERIFY, row.size)
             continue
         error = CopyMissing if proof.sha256 is None else CopyMismatch
         _LOGGER.error("a copy on target %s is not what was sent: %s", row.target_id, error.key)
-        await context.catalog.write(results.copy_lost, row.id, error.key)
+        await context.catalog.write(copy_results.copy_lost, row.id, error.key)
         context.progress.failed(Stage.VERIFY, row.id)
         context.report(EngineEvent("copy_lost", {"target_id": row.target_id, "reason": error.key}))
         lost += 1

@@ -1,0 +1,132 @@
+"""Writing down what happened at the targets: sent, proven, lost, and which targets answer."""
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from ..clock import now_ms
+from ..model import CopyState, ProofMethod
+from ..targets.base import TargetInfo
+from .failures import Failure, next_try
+from .schema import copies, targets
+from .store import write_journal
+
+
+def copy_sent(
+    connection: Connection, resource_id: int, target_id: str, *, path: str, size: int, sha256: str
+) -> None:
+    """A file was published at a target; it counts for nothing until it is proven."""
+    row = {
+        "resource_id": resource_id,
+        "target_id": target_id,
+        "state": CopyState.SENT,
+        "path": path,
+        "size": size,
+        "sha256": sha256,
+        "sent_at": now_ms(),
+        "proven_at": None,
+        "attempts": 0,
+        "next_attempt": 0,
+        "error": None,
+    }
+    connection.execute(
+        upsert(copies)
+        .values(row)
+        .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
+    )
+
+
+def copy_failed(connection: Connection, resource_id: int, target_id: str, failure: Failure) -> bool:
+    """A file could not be delivered; returns True when it is quarantined now."""
+    attempts = (
+        connection.execute(
+            select(copies.c.attempts).where(
+                copies.c.resource_id == resource_id, copies.c.target_id == target_id
+            )
+        ).scalar()
+        or 0
+    ) + 1
+    quarantined, when = next_try(attempts, failure)
+    row = {
+        "resource_id": resource_id,
+        "target_id": target_id,
+        "state": CopyState.QUARANTINED if quarantined else CopyState.PENDING,
+        "attempts": attempts,
+        "next_attempt": when,
+        "error": failure.key,
+    }
+    connection.execute(
+        upsert(copies)
+        .values(row)
+        .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
+    )
+    return quarantined
+
+
+def copy_proven(connection: Connection, copy_id: int, sha256: str, method: ProofMethod) -> None:
+    """The bytes of a copy were read or hashed at the target and are the right ones."""
+    connection.execute(
+        update(copies)
+        .where(copies.c.id == copy_id)
+        .values(
+            state=CopyState.VERIFIED,
+            sha256=sha256,
+            method=method,
+            proven_at=now_ms(),
+            attempts=0,
+            error=None,
+        )
+    )
+
+
+def copy_unproven(connection: Connection, copy_id: int) -> None:
+    """A copy's proof is too old to count; the next verify proves it again."""
+    connection.execute(update(copies).where(copies.c.id == copy_id).values(state=CopyState.SENT))
+
+
+def copy_lost(connection: Connection, copy_id: int, reason: str) -> None:
+    """A copy is missing or has other bytes: it counts for nothing and is sent again.
+
+    What lies at the target is left there for its owner to look at; the new file gets another name.
+    """
+    connection.execute(
+        update(copies)
+        .where(copies.c.id == copy_id)
+        .values(state=CopyState.PENDING, proven_at=None, next_attempt=0, error=reason)
+    )
+    write_journal(connection, "copy_lost", subject=f"copy/{copy_id}", detail={"reason": reason})
+
+
+def register_targets(connection: Connection, wanted: dict[str, tuple[str, str]]) -> None:
+    """Make the targets table match the configuration: id → (kind, content)."""
+    for target_id, (kind, content) in wanted.items():
+        row = {"id": target_id, "kind": kind, "content": content, "removed": False}
+        connection.execute(
+            upsert(targets).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
+        )
+    connection.execute(
+        update(targets).where(targets.c.id.not_in(list(wanted))).values(removed=True)
+    )
+
+
+def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> None:
+    """A target answered and is the one we know."""
+    connection.execute(
+        update(targets)
+        .where(targets.c.id == target_id)
+        .values(
+            marker_id=info.identity.marker_id,
+            device_id=info.identity.device_id,
+            domain=info.domain,
+            off_machine=info.off_machine,
+            free_bytes=info.free_bytes,
+            state="ok",
+            checked_at=now_ms(),
+        )
+    )
+
+
+def target_failed(connection: Connection, target_id: str, key: str) -> None:
+    """A target can't be used now."""
+    connection.execute(
+        update(targets).where(targets.c.id == target_id).values(state=key, checked_at=now_ms())
+    )
