@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -54,9 +55,12 @@ async def _main_job(demo: Demo) -> Report:
 async def _stay_open(demo: Demo, say: _Speaker) -> None:
     say(f"Home Assistant stays open: {demo.hass.url}  user {USER}, password {PASSWORD}")
     say("Ctrl-C ends it.")
-    while True:
-        demo.hass.check()
-        await asyncio.sleep(1)
+    with suppress(asyncio.CancelledError):
+        while True:
+            demo.hass.check()
+            await asyncio.sleep(1)
+    if task := asyncio.current_task():
+        task.uncancel()
 
 
 async def _run(arguments: argparse.Namespace) -> int:

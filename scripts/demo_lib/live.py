@@ -1,5 +1,6 @@
 """What a run shows of itself while it goes on: one line that changes, or a line now and then."""
 
+import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class Live:
     def show(self, text: str) -> None:
         """Replace the line; where lines can't be replaced, write one every few seconds."""
         if self.out.isatty():
+            text = text[: shutil.get_terminal_size().columns - 3]
             self.out.write("\r  " + text.ljust(self._shown))
             self._shown = max(self._shown, len(text))
         elif monotonic() - self._last >= _QUIET_SECONDS:
