@@ -1,3 +1,2 @@
-"""The voluptuous module as Home Assistant provides it at run time: an alias of probatio."""
-
+# What Home Assistant provides as voluptuous at run time: an alias of probatio.
 from probatio import *

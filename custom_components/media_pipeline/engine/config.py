@@ -74,7 +74,7 @@ class SafetyConfig:
     required_copies: int = 2
     """Verified copies of the original bytes, the archive counts as one; never less than 1."""
     require_off_machine: bool = True
-    max_proof_age_days: int = 7
+    max_proof_age_days: int = 1
     """A copy proven longer ago than this must be proven again before it counts for freeing."""
     min_age_days: int = 30
     """Age of the youngest of captured, added and modified."""

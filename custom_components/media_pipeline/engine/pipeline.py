@@ -64,7 +64,8 @@ class Run:
         context = self.context
         stages = [*self.stages, *([self.extra.stage] if self.extra else [])]
         await context.catalog.write(store.start_run, self.run_id, stages, self.actor)
-        context.report(EngineEvent("run_started", {"run_id": self.run_id}))
+        if self.extra is None:  # a cleanup has events of its own
+            context.report(EngineEvent("run_started", {"run_id": self.run_id}))
         outcome, error = RunOutcome.COMPLETED, None
         try:
             await self._stages()
@@ -103,7 +104,7 @@ class Run:
             error=error or next((e.key for e in self.context.problems.values()), None),
         )
         await self.context.catalog.write(store.end_run, summary)
-        if event := _OUTCOME_EVENT.get(outcome):
+        if self.extra is None and (event := _OUTCOME_EVENT.get(outcome)):
             self.context.report(
                 EngineEvent(event, {"run_id": self.run_id, "error": summary.error, **counts})
             )

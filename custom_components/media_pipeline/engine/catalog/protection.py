@@ -21,6 +21,7 @@ from ..clock import DAY, now_ms
 from ..config import SafetyConfig
 from ..model import (
     ORIGINAL_ROLES,
+    Content,
     CopyState,
     LibraryStats,
     ResourceState,
@@ -29,6 +30,7 @@ from ..model import (
     TargetStatus,
 )
 from .schema import assets, copies, resources, targets
+from .work import waiting_proof, waiting_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,11 @@ def refusals(connection: Connection, ground: Ground) -> dict[str, int]:
 
 def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, TargetStatus]:
     """The state of every configured target: id → numbers."""
+    missing = {
+        row.id: waiting_send(connection, row.id, Content(row.content))[0]
+        + waiting_proof(connection, row.id, 0)[0]
+        for row in connection.execute(select(targets).where(targets.c.id.in_(list(names))))
+    }
     verified = copies.c.state == CopyState.VERIFIED
     numbers = {
         row.target_id: row
@@ -253,7 +260,6 @@ def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, 
                 func.count().filter(verified),
                 func.sum(copies.c.size).filter(verified),
                 func.max(copies.c.proven_at),
-                func.count().filter(~verified),
             ).group_by(copies.c.target_id)
         )
     }
@@ -269,6 +275,6 @@ def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, 
             verified=number[2] if number else 0,
             copies_bytes=(number[3] or 0) if number else 0,
             last_verified=number[4] if number else None,
-            missing=number[5] if number else 0,
+            missing=missing.get(row.id, 0),
         )
     return result

@@ -170,7 +170,7 @@ def compress_failed(connection: Connection, resource_id: int, failure: Failure) 
     attempts = _attempts(connection, resource_id) + 1
     quarantined, when = next_try(attempts, failure)
     if quarantined:
-        values = {"compress": CompressState.QUARANTINED, "attempts": 0, "next_attempt": 0}
+        values = {"compress": CompressState.QUARANTINED, "attempts": 0, "next_attempt": when}
         write_journal(
             connection,
             "compress_quarantined",

@@ -43,7 +43,6 @@ assets = Table(
     Column("raw", Text, nullable=False, server_default="{}"),
     Column("record_saved", Boolean, nullable=False, server_default=text("0")),
     Column("seen_walk", String),
-    Column("boost", Integer, nullable=False, server_default=text("0")),
     Column("purge_at", Integer),
     Column("created", Integer, nullable=False),
     UniqueConstraint("folder", "stem_key", name="assets_place"),

@@ -25,7 +25,7 @@ _COLUMNS = (
     assets.c.stem,
     assets.c.captured,
 )
-_FIRST = (assets.c.boost.desc(), assets.c.captured.desc(), resources.c.id)
+_FIRST = (assets.c.captured.desc(), resources.c.id)
 
 
 def _to_ingest() -> Select[Any]:
@@ -85,7 +85,7 @@ def to_compress(
         .where(
             resources.c.current,
             resources.c.state == ResourceState.ARCHIVED,
-            resources.c.compress == CompressState.PENDING,
+            resources.c.compress.in_([CompressState.PENDING, CompressState.QUARANTINED]),
             resources.c.next_attempt <= now,
             resources.c.id.not_in(skip),
         )

@@ -34,7 +34,6 @@ def upgrade() -> None:
         sa.Column("raw", sa.Text(), server_default="{}", nullable=False),
         sa.Column("record_saved", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("seen_walk", sa.String(), nullable=True),
-        sa.Column("boost", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("purge_at", sa.Integer(), nullable=True),
         sa.Column("created", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
