@@ -1,6 +1,6 @@
 """A few facts for Home Assistant's system information page."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from homeassistant.components import system_health
@@ -25,12 +25,5 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "sources": len(snapshots),
         "running": sum(snapshot.status is not RunStatus.IDLE for snapshot in snapshots),
         "items": sum(snapshot.library.items for snapshot in snapshots),
-        "pyicloud": await hass.async_add_executor_job(_pyicloud_version),
+        "pyicloud": await hass.async_add_executor_job(version, "pyicloud"),
     }
-
-
-def _pyicloud_version() -> str:
-    try:
-        return version("pyicloud")
-    except PackageNotFoundError:
-        return "not installed"

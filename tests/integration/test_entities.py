@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant
+from homeassistant.core import Event, HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import (
@@ -172,7 +173,7 @@ async def test_progress_is_throttled_and_landmarks_are_not(
     changes = async_capture_events(hass, "state_changed")
 
     def shown() -> list[str]:
-        found: list[Event[EventStateChangedData]] = changes
+        found: list[Event[Any]] = list(changes)
         return [
             event.data["new_state"].state
             for event in found

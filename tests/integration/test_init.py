@@ -22,11 +22,13 @@ from .helpers import folder_target, icloud_entry
 async def test_loads_and_unloads(
     hass: HomeAssistant, fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]
 ) -> None:
-    assert fake_entry.state is ConfigEntryState.LOADED
-    assert fake_engines[0].running
+    engine = fake_engines[0]
+    assert engine.running
     assert await hass.config_entries.async_unload(fake_entry.entry_id)
     assert fake_entry.state is ConfigEntryState.NOT_LOADED
-    assert not fake_engines[0].running
+    assert not engine.running
+    engine.on_snapshot(engine.snapshot)
+    await hass.async_block_till_done()
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ async def test_diagnostics_tell_nothing_personal(
 ) -> None:
     await call(hass, "run", wait=True)
     assert await async_setup_component(hass, "diagnostics", {})
-    found = await get_diagnostics_for_config_entry(hass, hass_client, real_entry)
+    found: Any = await get_diagnostics_for_config_entry(hass, hass_client, real_entry)
     text = json.dumps(found)
     for secret in (str(places.root), "IMG_000", "photo_folder/", real_entry.data["archive_id"]):
         assert secret not in text

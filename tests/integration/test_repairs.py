@@ -242,7 +242,7 @@ async def test_changed_host_key(
         "private_key": access.private_key,
     }
     target = folder_target(places.target) | {"data": data, "title": "NAS"}
-    entry = icloud_entry(places.archive, target)  # type: ignore[arg-type]
+    entry = icloud_entry(places.archive, target)
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     changed = TargetStatus("target-1", "NAS", "host_key_changed")

@@ -213,7 +213,7 @@ async def test_reconfigure_archive(
 async def test_options(
     hass: HomeAssistant, fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]
 ) -> None:
-    result = await hass.config_entries.options.async_init(fake_entry.entry_id)
+    result: Any = await hass.config_entries.options.async_init(fake_entry.entry_id)
     assert result["step_id"] == "init"
     defaults = {str(key): key.default() for key in result["data_schema"].schema}
     assert defaults["required_copies"] == 2

@@ -247,7 +247,7 @@ async def test_sftp_with_a_key_made_for_it(
 async def test_sftp_reconfigure_keeps_secrets_and_shows_a_changed_key(
     hass: HomeAssistant, fake_entry: MockConfigEntry, server: RealSshd | AsyncsshServer
 ) -> None:
-    result = await begin(hass, fake_entry, "sftp")
+    result: Any = await begin(hass, fake_entry, "sftp")
     result = await answer(hass, result, form_for(server))
     await answer(hass, result, {})
     subentry = only_target(fake_entry)

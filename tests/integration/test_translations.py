@@ -30,7 +30,7 @@ from custom_components.media_pipeline import (
 from custom_components.media_pipeline.config_flow import MediaPipelineConfigFlow
 from custom_components.media_pipeline.engine import errors
 from custom_components.media_pipeline.engine.errors import PipelineError
-from custom_components.media_pipeline.engine.model import LibraryInfo
+from custom_components.media_pipeline.engine.model import EVENT_TYPES, LibraryInfo
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
 
@@ -40,7 +40,9 @@ ICONS: dict[str, Any] = json.loads((ROOT / "icons.json").read_text())
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "services.yaml").read_text())
 SOURCES = {path.stem: path.read_text() for path in ROOT.glob("*.py")}
 
-CONFIG_FORMS: dict[str, vol.Schema | None] = {
+type Forms = dict[str, vol.Schema | None]
+
+CONFIG_FORMS: Forms = {
     "user": None,
     "icloud": flow_schemas.ICLOUD,
     "code": flow_schemas.CODE,
@@ -55,7 +57,7 @@ CONFIG_FORMS: dict[str, vol.Schema | None] = {
     "account": flow_schemas.ACCOUNT,
     "move_archive": flow_schemas.MOVE_ARCHIVE,
 }
-TARGET_FORMS: dict[str, vol.Schema | None] = {
+TARGET_FORMS: Forms = {
     "user": None,
     "folder": flow_schemas.FOLDER_TARGET,
     "sftp": flow_schemas.SFTP_TARGET,
@@ -63,7 +65,7 @@ TARGET_FORMS: dict[str, vol.Schema | None] = {
     "host_key": vol.Schema({}),
     "changed_host_key": vol.Schema({}),
 }
-OPTION_FORMS: dict[str, vol.Schema | None] = {"init": flow_schemas.options(can_free=True)}
+OPTION_FORMS: Forms = {"init": flow_schemas.options(can_free=True)}
 
 
 def pipeline_errors() -> list[type[PipelineError]]:
@@ -98,9 +100,7 @@ def menu_options(module: str) -> set[str]:
         (MediaPipelineOptionsFlow, TEXTS["options"], OPTION_FORMS),
     ],
 )
-def test_steps_and_fields(
-    flow: type, texts: dict[str, Any], forms: dict[str, vol.Schema | None]
-) -> None:
+def test_steps_and_fields(flow: type, texts: dict[str, Any], forms: Forms) -> None:
     steps = texts["step"]
     assert shown_steps(flow) == set(forms) == set(steps)
     for name, schema in forms.items():
@@ -215,7 +215,7 @@ def test_entities() -> None:
     assert {platform: set(texts) for platform, texts in TEXTS["entity"].items()} == keys
     assert {platform: set(icons) for platform, icons in ICONS["entity"].items()} == keys
     events = TEXTS["entity"]["event"]["outcome"]["state_attributes"]["event_type"]["state"]
-    assert list(events) == list(event.OUTCOME.event_types)
+    assert list(events) == list(EVENT_TYPES)
 
 
 def test_icon_states_exist() -> None:
@@ -231,7 +231,7 @@ async def test_services(hass: HomeAssistant) -> None:
     registered = hass.services.async_services_for_domain("media_pipeline")
     assert set(TEXTS["services"]) == set(SERVICES) == set(registered) == set(ICONS["services"])
     for name, service in registered.items():
-        assert service.schema is not None
+        assert isinstance(service.schema, vol.Schema)
         fields = {str(key) for key in service.schema.schema}
         assert set(SERVICES[name]["fields"]) == fields, name
         texts = TEXTS["services"][name]
