@@ -1,4 +1,4 @@
-"""Runs an engine core as a program of its own, so that tests can kill it: CONFIG STAGES."""
+"""Runs an engine core as a program of its own, so that tests can kill it: CONFIG WHAT."""
 
 import asyncio
 import pickle
@@ -9,14 +9,19 @@ from custom_components.media_pipeline.engine.core import Core
 from custom_components.media_pipeline.engine.model import Stage
 
 
-async def main(config_file: Path, stages: tuple[Stage, ...]) -> None:
+async def main(config_file: Path, what: str) -> None:
     core = Core(pickle.loads(config_file.read_bytes()), lambda _: None, lambda _: None)  # noqa: S301
     await core.open()
     print("open", flush=True)
-    summary = await core.wait_run(await core.start_run(stages, "runner"))
-    print(summary.outcome, flush=True)
+    if what.startswith("plan:"):
+        plan, _ = await core.plans.execute(what.removeprefix("plan:"), False, "runner")
+        print(plan.state, flush=True)
+    else:
+        stages = tuple(Stage(name) for name in what.split(","))
+        summary = await core.wait_run(await core.start_run(stages, "runner"))
+        print(summary.outcome, flush=True)
     await core.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), tuple(Stage(name) for name in sys.argv[2].split(","))))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

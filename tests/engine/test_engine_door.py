@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +39,7 @@ PHOTOS = 6
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Iterator[EngineConfig]:
+def config(tmp_path: Path) -> EngineConfig:
     """A card with photos, an archive and a target folder."""
     card = tmp_path / "card" / "DCIM"
     card.mkdir(parents=True)
@@ -52,7 +51,7 @@ def config(tmp_path: Path) -> Iterator[EngineConfig]:
     for name in ("archive", "target", "private"):
         (tmp_path / name).mkdir()
     identity = claim_folder(tmp_path / "archive")
-    yield EngineConfig(
+    return EngineConfig(
         private_dir=tmp_path / "private",
         archive=tmp_path / "archive",
         archive_id=identity.marker_id,

@@ -36,6 +36,7 @@ from .plan_desk import PlanDesk
 from .sources.icloud.session import ICloudSession, SignInState
 from .sources.registry import make_source
 from .stages.base import StageContext, StageRunner
+from .stages.cleanup import resolve_unknown
 from .target_hub import TargetHub
 
 _LOGGER = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class Core:
     async def _look_at_source(self) -> None:
         try:
             await self.source.open()
+            await resolve_unknown(self.catalog, self.source)
             self._usage = await self.source.usage()
             self._problems.pop("source", None)
         except PipelineError as err:

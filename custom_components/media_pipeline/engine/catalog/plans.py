@@ -201,13 +201,28 @@ def set_item(
 
 
 def recover_plans(connection: Connection) -> int:
-    """Plans that a crash cut off are stopped; what was freed is seen at the next look at iCloud."""
+    """Plans that a crash cut off are stopped; what became of their assets must be looked up."""
+    running = select(plans.c.id).where(plans.c.state == PlanState.EXECUTING)
+    connection.execute(
+        update(plan_items)
+        .where(plan_items.c.plan_id.in_(running), plan_items.c.state == PlanItemState.PROPOSED)
+        .values(state=PlanItemState.UNKNOWN, reason="interrupted")
+    )
     result = connection.execute(
         update(plans)
         .where(plans.c.state == PlanState.EXECUTING)
         .values(state=PlanState.STOPPED, stop_reason="interrupted", ended=now_ms())
     )
     return result.rowcount
+
+
+def unknown_items(connection: Connection) -> Sequence[Row[Any]]:
+    """Assets of any plan for which nobody knows whether the source deleted them."""
+    return connection.execute(
+        select(plan_items, assets.c.key)
+        .join(assets, assets.c.id == plan_items.c.asset_id)
+        .where(plan_items.c.state == PlanItemState.UNKNOWN)
+    ).all()
 
 
 def originals_of(connection: Connection, asset_id: int) -> Sequence[Row[Any]]:

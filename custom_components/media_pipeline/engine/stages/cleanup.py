@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ..catalog import copy_results, plans
+from ..catalog.database import Catalog
 from ..catalog.protection import Ground, reason_of
 from ..catalog.schema import assets, copies, resources
 from ..catalog.store import write_journal
@@ -36,7 +37,7 @@ from ..model import (
     Role,
     Stage,
 )
-from ..sources.base import FreeRequest
+from ..sources.base import FreeRequest, Source
 from .base import StageContext
 from .verify import prove_archived, prove_copies
 
@@ -229,6 +230,26 @@ class Cleanup:
         except PipelineError as err:
             _LOGGER.warning("could not look at the result of a delete: %s", err.key)
             return {}
+
+
+async def resolve_unknown(catalog: Catalog, source: Source) -> None:
+    """Look up what became of assets whose answer was lost (a crash, a broken connection)."""
+    items = await catalog.read(plans.unknown_items)
+    for start in range(0, len(items), _BATCH):
+        batch = items[start : start + _BATCH]
+        records = await source.lookup([item.key for item in batch])
+        for item in batch:
+            if item.key not in records:
+                continue
+            record = records[item.key]
+            trashed = record is not None and record.trashed
+            await catalog.write(
+                plans.set_item,
+                item.plan_id,
+                item.asset_id,
+                PlanItemState.FREED if trashed else PlanItemState.FAILED,
+                reason=item.reason,
+            )
 
 
 async def undo(context: StageContext, plan_id: str, actor: str | None) -> int:

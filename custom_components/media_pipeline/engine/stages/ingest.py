@@ -27,6 +27,7 @@ from ..errors import (
 from ..model import ChangePage, EngineEvent, Stage
 from .addresses import Addresses
 from .base import StageContext, drain, failure_of, stops_stage, wait_out
+from .cleanup import resolve_unknown
 from .download import AssetGone, Downloader
 from .records import save_records
 
@@ -52,6 +53,7 @@ class Ingest:
         """List and download side by side; what stops them is noted as a problem of the source."""
         try:
             await context.source.open()
+            await resolve_unknown(context.catalog, context.source)
         except PipelineError as err:
             self._note(context, err)
             return
