@@ -15,7 +15,7 @@ from . import DemoFailed
 from .places import Places
 
 ROOT: Final = Path(__file__).parents[2]
-START_SECONDS: Final = 180.0
+START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 40.0
 
 # Needed by Home Assistant's voice assistants only, and without wheels for Python 3.14: compiling
