@@ -1,19 +1,12 @@
 """Setting up a source: iCloud or a folder, its archive, and the rules of safety."""
 
-import shutil
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, override
 
-import voluptuous as vol
 from homeassistant.config_entries import (
-    SOURCE_REAUTH,
-    SOURCE_RECONFIGURE,
     SOURCE_USER,
     ConfigEntry,
-    ConfigEntryState,
-    ConfigFlow,
     ConfigFlowResult,
     ConfigSubentryFlow,
     FlowType,
@@ -37,40 +30,32 @@ from .const import (
     CONF_ARCHIVE_DEVICE,
     CONF_ARCHIVE_ID,
     CONF_ARCHIVE_OFF_MACHINE,
-    CONF_CHINA,
     CONF_FOLDER,
-    CONF_LIBRARIES,
     CONF_SOURCE,
     DOMAIN,
     SOURCE_FOLDER,
     SOURCE_ICLOUD,
     SUBENTRY_TARGET,
 )
-from .engine.errors import ConsentRequired, InvalidCode, InvalidCredentials, PipelineError
-from .engine.model import LibraryInfo
-from .engine.sources.icloud.session import ICloudSession, SignInState
-from .engine_config import SESSION_DIR, make_private_dir, private_dir
-from .flow_errors import CONFIG_ERRORS, flow_error
+from .engine.errors import PipelineError
 from .options_flow import MediaPipelineOptionsFlow
 from .places import folders_in_use
+from .sign_in_flow import SignInFlow, sign_in_errors
 from .target_flow import TargetFlow
 
 TITLES = {SOURCE_ICLOUD: "iCloud Photos", SOURCE_FOLDER: "Photo folder"}
 """Neutral on purpose: titles become entity ids, which every user of Home Assistant can see."""
 
 
-class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
+class MediaPipelineConfigFlow(SignInFlow, domain=DOMAIN):
     """Sets up a source, signs in again, and changes what was set up."""
 
     VERSION = 1
 
     def __init__(self) -> None:
         """Start with nothing known."""
-        self._data: dict[str, Any] = {}
+        super().__init__()
         self._options: dict[str, Any] = {}
-        self._own_session: ICloudSession | None = None
-        self._libraries: list[LibraryInfo] | None = None
-        self._made_private_dir = False
 
     @staticmethod
     @callback
@@ -106,7 +91,7 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
             try:
                 return await self._async_sign_in(await self._async_open_session(self._data))
             except PipelineError as err:
-                errors = _sign_in_errors(err)
+                errors = sign_in_errors(err)
         return self.async_show_form(
             step_id="icloud",
             data_schema=self.add_suggested_values_to_schema(
@@ -136,6 +121,7 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
             errors=errors,
         )
 
+    @override
     async def async_step_archive(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -196,101 +182,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         result["next_flow"] = (FlowType.CONFIG_SUBENTRIES_FLOW, subentry_flow["flow_id"])
         return result
 
-    # --- signing in, shared by set-up, reauth and reconfigure -------------------------------------
-
-    async def async_step_code(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Hand in the two-factor code, or have a new one sent."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            try:
-                if delivery := user_input.get(flow_schemas.CONF_NEW_CODE):
-                    session = await self._async_session()
-                    await session.send_code(sms=delivery == "sms")
-                elif code := "".join(user_input.get(flow_schemas.CONF_CODE, "").split()):
-                    await self._async_submit_code(code)
-                    return await self._async_signed_in()
-                else:
-                    errors[flow_schemas.CONF_CODE] = "code_missing"
-            except InvalidCode as err:
-                errors[flow_schemas.CONF_CODE] = err.key
-            except PipelineError as err:
-                errors["base"] = flow_error(err, CONFIG_ERRORS)
-        return self.async_show_form(
-            step_id="code",
-            data_schema=flow_schemas.CODE,
-            errors=errors,
-            description_placeholders={"account": self._account},
-        )
-
-    async def async_step_consent(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Advanced Data Protection: the owner approves on a device, then we look again."""
-        return await self.async_step_libraries() if user_input is not None else self._show_consent()
-
-    async def async_step_connection(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """The libraries could not be read; the owner says when to look again."""
-        return await self.async_step_libraries()
-
-    async def async_step_libraries(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Choose the libraries."""
-        if self._libraries is None:
-            try:
-                session = await self._async_session()
-                self._libraries = await session.libraries()
-            except ConsentRequired as err:
-                return self._show_consent(flow_error(err, CONFIG_ERRORS))
-            except PipelineError as err:
-                return self.async_show_form(
-                    step_id="connection",
-                    data_schema=vol.Schema({}),
-                    errors={"base": flow_error(err, CONFIG_ERRORS)},
-                )
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            if user_input[CONF_LIBRARIES]:
-                self._data[CONF_LIBRARIES] = user_input[CONF_LIBRARIES]
-                if self.source == SOURCE_RECONFIGURE:
-                    return await self._async_finish()
-                return await self.async_step_archive()
-            errors[CONF_LIBRARIES] = "no_libraries"
-        return self.async_show_form(
-            step_id="libraries",
-            data_schema=flow_schemas.libraries(self._libraries, self._data.get(CONF_LIBRARIES)),
-            errors=errors,
-        )
-
-    # --- signing in again -------------------------------------------------------------------------
-
-    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
-        """Apple no longer knows us; when it only waits for a code, ask for nothing else."""
-        self._data = dict(entry_data)
-        session = self._engine_session(self._get_reauth_entry())
-        if session is not None and session.state is SignInState.CODE_REQUIRED:
-            return await self.async_step_code()
-        return await self.async_step_reauth_confirm()
-
-    async def async_step_reauth_confirm(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Sign in again, with a new password or the stored one."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            try:
-                return await self._async_sign_in_to(user_input)
-            except PipelineError as err:
-                errors = _sign_in_errors(err)
-        return self.async_show_form(
-            step_id="reauth_confirm",
-            data_schema=flow_schemas.REAUTH,
-            errors=errors,
-            description_placeholders={"account": self._account},
-        )
-
     # --- changing what was set up -----------------------------------------------------------------
 
     async def async_step_reconfigure(
@@ -301,25 +192,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._data[CONF_SOURCE] == SOURCE_FOLDER:
             return await self.async_step_move_archive()
         return self.async_show_menu(step_id="reconfigure", menu_options=["account", "move_archive"])
-
-    async def async_step_account(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Change password or region, then the libraries."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            try:
-                return await self._async_sign_in_to(user_input)
-            except PipelineError as err:
-                errors = _sign_in_errors(err)
-        return self.async_show_form(
-            step_id="account",
-            data_schema=self.add_suggested_values_to_schema(
-                flow_schemas.ACCOUNT, {CONF_CHINA: self._data[CONF_CHINA]}
-            ),
-            errors=errors,
-            description_placeholders={"account": self._account},
-        )
 
     async def async_step_move_archive(
         self, user_input: dict[str, Any] | None = None
@@ -347,17 +219,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
 
     # --- helpers ----------------------------------------------------------------------------------
 
-    @property
-    def _account(self) -> str:
-        return str(self._data.get(CONF_APPLE_ID, ""))
-
-    @property
-    def _entry(self) -> ConfigEntry[Any]:
-        """The entry that is signed in again or changed."""
-        if self.source == SOURCE_REAUTH:
-            return self._get_reauth_entry()
-        return self._get_reconfigure_entry()
-
     def _free_title(self, title: str) -> str:
         """The title, numbered when another entry has it."""
         titles = {entry.title for entry in self._async_current_entries(include_ignore=False)}
@@ -367,13 +228,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
             number += 1
             free = f"{title} {number}"
         return free
-
-    def _show_consent(self, error: str | None = None) -> ConfigFlowResult:
-        return self.async_show_form(
-            step_id="consent",
-            data_schema=vol.Schema({}),
-            errors={"base": error} if error else None,
-        )
 
     def _find_archive(self, path: str, taken: list[Path]) -> dict[str, Any]:
         """Try a moved archive. Blocking; raises FolderRefused."""
@@ -386,99 +240,6 @@ class MediaPipelineConfigFlow(ConfigFlow, domain=DOMAIN):
             CONF_ARCHIVE_ID: identity.marker_id,
             CONF_ARCHIVE_DEVICE: identity.device_id,
         }
-
-    @staticmethod
-    def _engine_session(entry: ConfigEntry[Any]) -> ICloudSession | None:
-        if entry.state is not ConfigEntryState.LOADED:
-            return None
-        session: ICloudSession | None = entry.runtime_data.engine.icloud_session
-        return session
-
-    async def _async_sign_in_to(self, user_input: dict[str, Any]) -> ConfigFlowResult:
-        """Sign in to a known account; through the engine's session while nothing changed in it."""
-        entry = self._entry
-        self._data = {**entry.data, **user_input}
-        session = self._engine_session(entry)
-        if session is None or self._data != entry.data:
-            session = await self._async_open_session(self._data)
-        return await self._async_sign_in(session)
-
-    async def _async_open_session(self, data: dict[str, Any]) -> ICloudSession:
-        await self._async_close_session()
-        folder = private_dir(self.hass, data[CONF_APPLE_ID])
-        self._made_private_dir = True
-        await self.hass.async_add_executor_job(make_private_dir, folder)
-        self._own_session = await self.hass.async_add_executor_job(
-            partial(
-                ICloudSession,
-                data[CONF_APPLE_ID],
-                data[CONF_PASSWORD],
-                china=data[CONF_CHINA],
-                session_dir=folder / SESSION_DIR,
-            )
-        )
-        return self._own_session
-
-    async def _async_session(self) -> ICloudSession:
-        """The flow's own session, or the engine's while it has one; never two for one question."""
-        if self._own_session is not None:
-            return self._own_session
-        session = self._engine_session(self._entry)
-        return session or await self._async_open_session(self._data)
-
-    async def _async_submit_code(self, code: str) -> None:
-        """Hand the code to whoever asked for it; the engine then looks at its source again."""
-        session = await self._async_session()
-        if session is self._own_session:
-            await session.submit_code(code)
-        else:
-            await self._entry.runtime_data.engine.submit_code(code)
-
-    async def _async_close_session(self) -> None:
-        session, self._own_session = self._own_session, None
-        if session is not None:
-            await session.close()
-
-    async def _async_sign_in(self, session: ICloudSession) -> ConfigFlowResult:
-        if await session.sign_in() is SignInState.CODE_REQUIRED:
-            return await self.async_step_code()
-        return await self._async_signed_in()
-
-    async def _async_signed_in(self) -> ConfigFlowResult:
-        if self.source == SOURCE_REAUTH:
-            return await self._async_finish()
-        return await self.async_step_libraries()
-
-    async def _async_finish(self) -> ConfigFlowResult:
-        """Store what changed; the entry's own listener reloads it when the engine must know."""
-        await self._async_close_session()
-        entry = self._entry
-        if entry.state is ConfigEntryState.LOADED:
-            if self._data == entry.data:
-                await entry.runtime_data.async_look_again()
-        else:
-            self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return self.async_update_and_abort(entry, data=self._data)
-
-    @callback
-    @override
-    def async_remove(self) -> None:
-        """Leave nothing behind of a flow that was given up."""
-        if self._own_session is not None or self._made_private_dir:
-            self.hass.async_create_task(self._async_tidy_up(), "media_pipeline flow tidy-up")
-
-    async def _async_tidy_up(self) -> None:
-        await self._async_close_session()
-        entries = self.hass.config_entries
-        unique_id = self._account
-        if entries.async_entry_for_domain_unique_id(DOMAIN, unique_id) is None:
-            folder = private_dir(self.hass, unique_id)
-            await self.hass.async_add_executor_job(lambda: shutil.rmtree(folder, True))
-
-
-def _sign_in_errors(err: PipelineError) -> dict[str, str]:
-    field = CONF_PASSWORD if isinstance(err, InvalidCredentials) else "base"
-    return {field: flow_error(err, CONFIG_ERRORS)}
 
 
 def _without(values: dict[str, Any] | None, key: str) -> dict[str, Any] | None:

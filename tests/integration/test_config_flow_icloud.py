@@ -196,9 +196,13 @@ async def test_same_account_twice(
 async def test_given_up_leaves_nothing(
     hass: HomeAssistant, places: Places, fake_engines: list[FakeEngine], stand_in: Start
 ) -> None:
-    result = await to_libraries(hass, stand_in())
+    server = stand_in()
+    result = await answer(hass, await begin(hass), LOGIN | {"apple_id": "typo@example.com"})
+    assert result["errors"] == {"password": "invalid_credentials"}
+    result = await answer(hass, result, LOGIN)
+    await answer(hass, result, {"code": server.code})
     folder = places.config / ".storage" / DOMAIN
-    assert list(folder.iterdir())
+    assert len(list(folder.iterdir())) == 2
     hass.config_entries.flow.async_abort(result["flow_id"])
     await hass.async_block_till_done()
     assert not list(folder.iterdir())

@@ -79,7 +79,8 @@ def pipeline_errors() -> list[type[PipelineError]]:
 
 def shown_steps(flow: type) -> set[str]:
     """Steps that a flow can show: form and menu ids in its source."""
-    return set(re.findall(r'step_id="(\w+)"', inspect.getsource(flow)))
+    ours = [cls for cls in flow.__mro__ if cls.__module__.startswith(integration.__name__)]
+    return {step for cls in ours for step in re.findall(r'step_id="(\w+)"', inspect.getsource(cls))}
 
 
 def menu_options(module: str) -> set[str]:
@@ -130,7 +131,7 @@ def test_flow_errors() -> None:
     raised = set(re.findall(r'FolderRefused\("(\w+)"\)', SOURCES["archive_check"]))
     known = flow_errors.CONFIG_ERRORS | flow_errors.TARGET_ERRORS
     assert raised <= known
-    for module in ("config_flow", "target_flow"):
+    for module in ("config_flow", "sign_in_flow", "target_flow"):
         for key in re.findall(r'errors\[[^\]]+\] = "(\w+)"', SOURCES[module]):
             assert key in known
 

@@ -1,0 +1,278 @@
+"""Signing in to iCloud: the part that setting up, reauth and reconfigure share."""
+
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, override
+
+import voluptuous as vol
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlow,
+    ConfigFlowResult,
+)
+from homeassistant.const import CONF_PASSWORD
+from homeassistant.core import callback
+
+from . import flow_schemas
+from .const import CONF_APPLE_ID, CONF_CHINA, CONF_LIBRARIES, DOMAIN
+from .engine.errors import ConsentRequired, InvalidCode, InvalidCredentials, PipelineError
+from .engine.model import LibraryInfo
+from .engine.sources.icloud.session import ICloudSession, SignInState
+from .engine_config import SESSION_DIR, make_private_dir, private_dir
+from .flow_errors import CONFIG_ERRORS, flow_error
+
+
+class SignInFlow(ConfigFlow):
+    """Password, code, consent and libraries; one session at a time, so that Apple asks once."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._data: dict[str, Any] = {}
+        self._own_session: ICloudSession | None = None
+        self._libraries: list[LibraryInfo] | None = None
+        self._accounts: set[str] = set()
+
+    async def async_step_archive(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """What comes after the libraries of a new source."""
+        raise NotImplementedError
+
+    async def async_step_code(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Hand in the two-factor code, or have a new one sent."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                if delivery := user_input.get(flow_schemas.CONF_NEW_CODE):
+                    session = await self._async_session()
+                    await session.send_code(sms=delivery == "sms")
+                elif code := "".join(user_input.get(flow_schemas.CONF_CODE, "").split()):
+                    await self._async_submit_code(code)
+                    return await self._async_signed_in()
+                else:
+                    errors[flow_schemas.CONF_CODE] = "code_missing"
+            except InvalidCode as err:
+                errors[flow_schemas.CONF_CODE] = err.key
+            except PipelineError as err:
+                errors["base"] = flow_error(err, CONFIG_ERRORS)
+        return self.async_show_form(
+            step_id="code",
+            data_schema=flow_schemas.CODE,
+            errors=errors,
+            description_placeholders={"account": self._account},
+        )
+
+    async def async_step_consent(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Advanced Data Protection: the owner approves on a device, then we look again."""
+        return await self.async_step_libraries() if user_input is not None else self._show_consent()
+
+    async def async_step_connection(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """The libraries could not be read; the owner says when to look again."""
+        return await self.async_step_libraries()
+
+    async def async_step_libraries(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose the libraries."""
+        if self._libraries is None:
+            try:
+                session = await self._async_session()
+                self._libraries = await session.libraries()
+            except ConsentRequired as err:
+                return self._show_consent(flow_error(err, CONFIG_ERRORS))
+            except PipelineError as err:
+                return self.async_show_form(
+                    step_id="connection",
+                    data_schema=vol.Schema({}),
+                    errors={"base": flow_error(err, CONFIG_ERRORS)},
+                )
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if user_input[CONF_LIBRARIES]:
+                self._data[CONF_LIBRARIES] = user_input[CONF_LIBRARIES]
+                if self.source == SOURCE_RECONFIGURE:
+                    return await self._async_finish()
+                return await self.async_step_archive()
+            errors[CONF_LIBRARIES] = "no_libraries"
+        return self.async_show_form(
+            step_id="libraries",
+            data_schema=flow_schemas.libraries(self._libraries, self._data.get(CONF_LIBRARIES)),
+            errors=errors,
+        )
+
+    # --- signing in again -------------------------------------------------------------------------
+
+    async def async_step_reauth(self, entry_data: Mapping[str, Any]) -> ConfigFlowResult:
+        """Apple no longer knows us; when it only waits for a code, ask for nothing else."""
+        self._data = dict(entry_data)
+        session = self._engine_session(self._get_reauth_entry())
+        if session is not None and session.state is SignInState.CODE_REQUIRED:
+            return await self.async_step_code()
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Sign in again, with a new password or the stored one."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                return await self._async_sign_in_to(user_input)
+            except PipelineError as err:
+                errors = sign_in_errors(err)
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=flow_schemas.REAUTH,
+            errors=errors,
+            description_placeholders={"account": self._account},
+        )
+
+    async def async_step_account(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Change password or region, then the libraries."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                return await self._async_sign_in_to(user_input)
+            except PipelineError as err:
+                errors = sign_in_errors(err)
+        return self.async_show_form(
+            step_id="account",
+            data_schema=self.add_suggested_values_to_schema(
+                flow_schemas.ACCOUNT, {CONF_CHINA: self._data[CONF_CHINA]}
+            ),
+            errors=errors,
+            description_placeholders={"account": self._account},
+        )
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    @property
+    def _account(self) -> str:
+        return str(self._data.get(CONF_APPLE_ID, ""))
+
+    @property
+    def _entry(self) -> ConfigEntry[Any]:
+        """The entry that is signed in again or changed."""
+        if self.source == SOURCE_REAUTH:
+            return self._get_reauth_entry()
+        return self._get_reconfigure_entry()
+
+    def _show_consent(self, error: str | None = None) -> ConfigFlowResult:
+        return self.async_show_form(
+            step_id="consent",
+            data_schema=vol.Schema({}),
+            errors={"base": error} if error else None,
+        )
+
+    @staticmethod
+    def _engine_session(entry: ConfigEntry[Any]) -> ICloudSession | None:
+        if entry.state is not ConfigEntryState.LOADED:
+            return None
+        session: ICloudSession | None = entry.runtime_data.engine.icloud_session
+        return session
+
+    async def _async_sign_in_to(self, user_input: dict[str, Any]) -> ConfigFlowResult:
+        """Sign in to a known account; through the engine's session while nothing changed in it."""
+        entry = self._entry
+        self._data = {**entry.data, **{k: v for k, v in user_input.items() if v != ""}}
+        await self._async_close_session()
+        session = self._engine_session(entry)
+        if session is None or self._data != entry.data:
+            session = await self._async_open_session(self._data)
+        return await self._async_sign_in(session)
+
+    async def _async_open_session(self, data: dict[str, Any]) -> ICloudSession:
+        await self._async_close_session()
+        folder = private_dir(self.hass, data[CONF_APPLE_ID])
+        self._accounts.add(data[CONF_APPLE_ID])
+        await self.hass.async_add_executor_job(make_private_dir, folder)
+        self._own_session = await self.hass.async_add_executor_job(
+            partial(
+                ICloudSession,
+                data[CONF_APPLE_ID],
+                data[CONF_PASSWORD],
+                china=data[CONF_CHINA],
+                session_dir=folder / SESSION_DIR,
+            )
+        )
+        return self._own_session
+
+    async def _async_session(self) -> ICloudSession:
+        """The flow's own session, or the engine's while it has one; never two for one question."""
+        if self._own_session is not None:
+            return self._own_session
+        session = self._engine_session(self._entry)
+        return session or await self._async_open_session(self._data)
+
+    async def _async_submit_code(self, code: str) -> None:
+        """Hand the code to whoever asked for it; the engine then looks at its source again."""
+        session = await self._async_session()
+        if session is self._own_session:
+            await session.submit_code(code)
+        else:
+            await self._entry.runtime_data.engine.submit_code(code)
+
+    async def _async_close_session(self) -> None:
+        session, self._own_session = self._own_session, None
+        if session is not None:
+            await session.close()
+
+    async def _async_sign_in(self, session: ICloudSession) -> ConfigFlowResult:
+        if await session.sign_in() is SignInState.CODE_REQUIRED:
+            return await self.async_step_code()
+        return await self._async_signed_in()
+
+    async def _async_signed_in(self) -> ConfigFlowResult:
+        if self.source == SOURCE_REAUTH:
+            return await self._async_finish()
+        return await self.async_step_libraries()
+
+    async def _async_finish(self) -> ConfigFlowResult:
+        """Store what changed; the entry's own listener reloads it when the engine must know."""
+        await self._async_close_session()
+        entry = self._entry
+        if entry.state is ConfigEntryState.LOADED:
+            if self._data == entry.data:
+                await entry.runtime_data.async_look_again()
+        else:
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_update_and_abort(entry, data=self._data)
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Leave nothing behind of a flow that was given up."""
+        if self._accounts:
+            self.hass.async_create_task(self._async_tidy_up(), "media_pipeline flow tidy-up")
+
+    async def _async_tidy_up(self) -> None:
+        await self._async_close_session()
+        known = self.hass.config_entries.async_entry_for_domain_unique_id
+        folders = [
+            private_dir(self.hass, account)
+            for account in self._accounts
+            if known(DOMAIN, account) is None
+        ]
+        await self.hass.async_add_executor_job(_remove, folders)
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sign_in_errors(err: PipelineError) -> dict[str, str]:
+    """An error of a sign-in, at the field that can mend it."""
+    field = CONF_PASSWORD if isinstance(err, InvalidCredentials) else "base"
+    return {field: flow_error(err, CONFIG_ERRORS)}
