@@ -1,0 +1,1 @@
+"""How late Home Assistant's event loop runs while all stages run."""
