@@ -59,7 +59,9 @@ def compare(
     _cleanup_rows(report, catalog, assets, holdings, freed)
     present = [asset for asset in assets if not asset.trashed]
     safe = sum(holdings.holding(asset) >= 2 for asset in present)
-    report.add("protected of what is left in iCloud", protected, 100 * safe / len(present), "%")
+    report.add(
+        "protected of what is left in iCloud", protected, 100 * safe / max(1, len(present)), "%"
+    )
 
 
 def _right(files: tuple[File, ...], found: dict[str, Found]) -> list[File]:
