@@ -33,7 +33,8 @@ class Account:
     consented: bool = False
     consent_asked: int = 0
     codes_sent: int = 0
-    salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    # the client's SRP library strips leading zero bytes of the salt and would never sign in
+    salt: bytes = field(default_factory=lambda: b"\x5a" + secrets.token_bytes(15))
     sessions: dict[str, Session] = field(default_factory=dict)
     by_session_id: dict[str, str] = field(default_factory=dict)
     web_tokens: dict[str, bool] = field(default_factory=dict)

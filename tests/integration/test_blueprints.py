@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import voluptuous as vol
@@ -83,7 +83,7 @@ def phone(hass: HomeAssistant) -> tuple[str, list[dict[str, Any]]]:
     mock_platform(
         hass,
         "mobile_app.device_action",
-        SimpleNamespace(ACTION_SCHEMA=schema, async_call_action_from_config=notify),
+        cast("Any", SimpleNamespace(ACTION_SCHEMA=schema, async_call_action_from_config=notify)),
         built_in=False,
     )
     entry = MockConfigEntry(domain="mobile_app")

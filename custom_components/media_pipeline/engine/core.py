@@ -16,10 +16,13 @@ from .catalog.protection import Ground
 from .config import EngineConfig
 from .control import Control, Progress
 from .errors import (
+    NeedsUserError,
     NoActiveRun,
     NotSupportedBySource,
     PipelineError,
     RunActive,
+    TargetFull,
+    TargetUnavailableError,
 )
 from .marker import FolderIdentity
 from .media.pool import MediaPool
@@ -288,8 +291,27 @@ class Core:
             return False
         return None
 
+    async def _forget_solved(self) -> None:
+        """Problems that went away without a run: a new sign-in, an archive that is back."""
+        err = self._problems.get("source")
+        session = self.session
+        signed_in = session is not None and session.state is SignInState.SIGNED_IN
+        if isinstance(err, NeedsUserError) and signed_in:
+            self._problems.pop("source", None)
+        for subject in ("archive", "run"):
+            held = self._problems.get(subject)
+            # a full disk is left to the next run, which knows how much it needs
+            if isinstance(held, TargetUnavailableError) and not isinstance(held, TargetFull):
+                try:
+                    await asyncio.to_thread(self.archive.check)
+                except PipelineError as still:
+                    self._problems[subject] = still
+                else:
+                    self._problems.pop(subject, None)
+
     async def refresh(self) -> Snapshot:
         """Compute all numbers and publish them."""
+        await self._forget_solved()
         ground = self.ground()
         names = {config.target_id: config.name for config in self.config.targets}
         stats = await self.catalog.read(protection.library_stats, ground)

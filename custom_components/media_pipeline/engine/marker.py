@@ -11,6 +11,7 @@ from .errors import DeviceChanged, MarkerForeign, MarkerMissing
 
 MARKER_NAME: Final = ".media_pipeline.json"
 _FORMAT: Final = 1
+_MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,32 @@ def parse_marker(text: str | bytes) -> str | None:
 def device_of(folder: Path) -> str:
     """The file system a folder lies on, as text. Blocking.
 
-    The file system's own id survives a reboot (ext4, btrfs, NFS derive it from a UUID or the
-    server), the device number need not; it serves where there is no id.
+    The file system's own id survives a reboot (ext4 and btrfs derive it from a UUID, SMB from the
+    volume); a network mount without one is named by its type and source. The device number, which
+    may change at every boot, serves only where there is neither.
     """
     fsid = os.statvfs(folder).f_fsid
-    return f"fsid:{fsid:x}" if fsid else f"dev:{folder.stat().st_dev:x}"
+    if fsid:
+        return f"fsid:{fsid:x}"
+    device = folder.stat().st_dev
+    if os.major(device) == 0 and (source := _mount_source(device)) is not None:
+        return f"mount:{source}"
+    return f"dev:{device:x}"
+
+
+def _mount_source(device: int) -> str | None:
+    """``nfs4:nas:/photos`` for a mounted device number, from the kernel's list of mounts."""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = _MOUNTS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields, kind = before.split(), after.split()
+        if len(fields) > 2 and len(kind) > 1 and fields[2] == wanted:
+            return f"{kind[0]}:{kind[1]}"
+    return None
 
 
 def read_marker(folder: Path) -> str | None:
