@@ -117,7 +117,7 @@ class Demo:
             self.assets,
             newest_ms=_newest(self.assets, min_age),
             # encoding films is most of a run: most of them are of a few frames only
-            real=max(40, self.assets * 2 // 5),
+            real=max(40, self.assets * 3 // 10),
             latency_ms=self.latency_ms,
         )
         self.icloud = await asyncio.to_thread(start)
