@@ -2,7 +2,8 @@
 
 A real hass process with this integration set up as by a user (iCloud stand-in, a folder target, an
 SFTP target) also loads a small integration of the benchmark's own: a 5 ms timer. The same timer
-runs in a program of its own beside it, to tell the machine's share of the lag from ours.
+runs in a program of its own beside it, to tell the machine's share of the lag from ours, and
+Python's garbage collections are noted: a full one stops a whole Home Assistant, whoever caused it.
 """
 
 import argparse
@@ -23,13 +24,14 @@ from benchmarks.table import number, table
 from scripts.demo_lib import DemoFailed
 from scripts.demo_lib.demo import Demo
 
-from .lag import Lag
+from .lag import Lag, longest_collection
 
 _HERE: Final = Path(__file__).parent
 _READY_SECONDS: Final = 60.0
 _SETTLE_SECONDS: Final = 15.0
 _WRITTEN_SECONDS: Final = 3.0
 _HASS, _ALONE = "Home Assistant", "a program beside it"
+_UNCOLLECTED: Final = "Home Assistant, not collecting"
 
 
 def _arguments() -> argparse.Namespace:
@@ -92,14 +94,14 @@ async def _measure(arguments: argparse.Namespace) -> dict[tuple[str, str], Lag]:
                 raise DemoFailed(f"the run: {done}")
             _say(f"the run took {ended - running:.1f} s: {done['counts']}")
             await asyncio.sleep(_WRITTEN_SECONDS)
-        return {
-            (phase, whose): Lag.of(path, began, until)
-            for phase, began, until in (
-                ("idle", idle, running),
-                ("all stages", running, ended),
-            )
-            for whose, path in ((_HASS, samples), (_ALONE, alone))
-        }
+        lags = {}
+        for phase, began, until in (("idle", idle, running), ("all stages", running, ended)):
+            longest = longest_collection(samples, began, until)
+            _say(f"{phase}: the longest garbage collection took {longest:.0f} ms")
+            lags[phase, _HASS] = Lag.of(samples, began, until)
+            lags[phase, _UNCOLLECTED] = Lag.of(samples, began, until, without_collections=True)
+            lags[phase, _ALONE] = Lag.of(alone, began, until)
+        return lags
 
 
 def _table(lags: dict[tuple[str, str], Lag]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from .loop_heartbeat.heartbeat import SAMPLE
+from .loop_heartbeat.heartbeat import PAUSES, SAMPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,21 @@ class Lag:
     worst: float
 
     @classmethod
-    def of(cls, path: Path, began: float, ended: float) -> Self:
-        """Samples of a heartbeat's file between two times of day, seconds. ValueError for none."""
+    def of(
+        cls, path: Path, began: float, ended: float, *, without_collections: bool = False
+    ) -> Self:
+        """Samples of a heartbeat's file between two times of day, seconds. ValueError for none.
+
+        ``without_collections`` leaves out what was late while Python collected garbage.
+        """
+        pauses = read(path.with_suffix(PAUSES)) if without_collections else []
         return cls.from_lags(
-            [lag for at, lag in SAMPLE.iter_unpack(_whole(path)) if began <= at <= ended]
+            [
+                lag
+                for at, lag in read(path)
+                if began <= at <= ended
+                and not any(start < at and start + long > at - lag for start, long in pauses)
+            ]
         )
 
     @classmethod
@@ -46,6 +57,13 @@ class Lag:
         )
 
 
-def _whole(path: Path) -> bytes:
+def longest_collection(path: Path, began: float, ended: float) -> float:
+    """Milliseconds of the longest garbage collection in that time; 0 for none."""
+    pauses = (long for start, long in read(path.with_suffix(PAUSES)) if began <= start <= ended)
+    return max(pauses, default=0.0) * 1000
+
+
+def read(path: Path) -> list[tuple[float, float]]:
+    """All whole samples of a file."""
     data = path.read_bytes()
-    return data[: len(data) - len(data) % SAMPLE.size]
+    return list(SAMPLE.iter_unpack(data[: len(data) - len(data) % SAMPLE.size]))

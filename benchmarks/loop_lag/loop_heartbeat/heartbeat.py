@@ -5,6 +5,7 @@ machine alone, its other programs included, does to any event loop.
 """
 
 import asyncio
+import gc
 import struct
 import sys
 import time
@@ -13,7 +14,23 @@ from pathlib import Path
 PERIOD = 0.005
 SAMPLE = struct.Struct("<dd")
 """Time of day in seconds, lag in seconds."""
+PAUSES = ".pauses"
+"""Ending of the file beside the samples: when a garbage collection began, and its seconds."""
 _BATCH = 200
+
+
+class Collections:
+    """Garbage collections of this process, in whichever thread: they hold every other thread."""
+
+    def __init__(self) -> None:
+        self.seen = bytearray()
+        self._began = 0.0
+
+    def __call__(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.time()
+        else:
+            self.seen += SAMPLE.pack(self._began, time.time() - self._began)
 
 
 def _append(path: Path, data: bytes) -> None:
@@ -25,6 +42,8 @@ async def beat(path: Path) -> None:
     """Write samples to ``path`` until cancelled, about once a second, off the loop."""
     loop = asyncio.get_running_loop()
     samples = bytearray()
+    collections = Collections()
+    gc.callbacks.append(collections)
     while True:
         due = loop.time() + PERIOD
         await asyncio.sleep(PERIOD)
@@ -32,6 +51,8 @@ async def beat(path: Path) -> None:
         if len(samples) >= _BATCH * SAMPLE.size:
             loop.run_in_executor(None, _append, path, bytes(samples))
             samples.clear()
+            pauses, collections.seen = collections.seen, bytearray()
+            loop.run_in_executor(None, _append, path.with_suffix(PAUSES), bytes(pauses))
 
 
 if __name__ == "__main__":
