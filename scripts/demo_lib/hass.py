@@ -18,9 +18,11 @@ ROOT: Final = Path(__file__).parents[2]
 START_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 40.0
 
-# Needed by Home Assistant's voice assistants only, and without wheels for Python 3.14: compiling
-# them takes a minute and a compiler.
+# Used by Home Assistant's voice assistants only, and without wheels for Python 3.14: compiling
+# them takes a minute and a compiler. They must be importable all the same: without them Home
+# Assistant can't list its actions, and its pages never open in a browser.
 _LEFT_OUT: Final = "pymicro-vad,pyspeex-noise"
+_IN_THEIR_PLACE: Final = Path(__file__).with_name("left_out")
 
 _CONFIGURATION: Final = """\
 homeassistant:
@@ -85,7 +87,8 @@ class HassProcess:
         """`environment` is added to our own."""
         self.url = f"http://127.0.0.1:{port}"
         self._places = places
-        self._environment = {**os.environ, **environment}
+        path = f"{_IN_THEIR_PLACE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+        self._environment = {**os.environ, "PYTHONPATH": path, **environment}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

@@ -21,6 +21,8 @@ async def test_main_job() -> None:
         assert report.value("smaller versions made") > 10
         assert set(report.kept_because) == {"protected_favorite", "protected_hidden", "too_young"}
         await _entities_are_plausible(demo)
+        # without this list no page of Home Assistant opens in a browser
+        assert "plan_cleanup" in (await demo.api.command("get_services"))["media_pipeline"]
         await demo.hass.stop()
         assert complaints(demo.places.log_text()) == []
 
