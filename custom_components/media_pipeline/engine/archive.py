@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import hashlib
+import json
 import logging
 import os
 import shutil
@@ -102,8 +104,33 @@ class Archive:
                     _flush_folder(final.parent)
                     return candidate
                 if hash_file(final).sha256 == sha256:
+                    _flush_folder(final.parent)  # a crash may have come before that
                     part.unlink()
                     return candidate
+        except OSError as err:
+            raise os_error(err, self.root) from err
+        raise SourceFileChanged(f"{relative} and all its other names are taken", path=relative)
+
+    def write_record(self, relative: str, data: bytes, key: str) -> str:
+        """Write our record of the asset ``key``, over an older one of it only. Blocking.
+
+        Returns the relative path used: another one when somebody else's file is in the way.
+        """
+        self.check()
+        sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            for candidate in names_for(relative, sha256):
+                final = self.path_of(candidate)
+                if final.exists() and not _is_record_of(final, key):
+                    continue
+                temp = final.with_name(f".{final.name}.mp-part")
+                with temp.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temp.replace(final)
+                _flush_folder(final.parent)
+                return candidate
         except OSError as err:
             raise os_error(err, self.root) from err
         raise SourceFileChanged(f"{relative} and all its other names are taken", path=relative)
@@ -117,6 +144,16 @@ class Archive:
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return hash_file(path, apple=apple)
+
+
+def _is_record_of(path: Path, key: str) -> bool:
+    """True for a record of ours, and for one that a power cut left empty."""
+    data = path.read_bytes()
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return not data.strip(b"\0")
+    return isinstance(found, dict) and found.get("key") == key and "format" in found
 
 
 def _link(part: Path, final: Path) -> bool:

@@ -79,7 +79,7 @@ class Core:
         self._problems: dict[str, PipelineError] = {}
         self._usage: Usage | None = None
         self._busy = False
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Open the catalog and check the archive; then look at the source in the background."""
@@ -102,10 +102,9 @@ class Core:
 
     async def close(self) -> None:
         """Interrupt a run and let go of everything."""
-        if self._run is not None and self._task is not None:
-            self._run.interrupted = True
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self._run is not None:
+            self._run.interrupted = not self._run.stopping
+            await self._stop_run(self._run)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -115,9 +114,13 @@ class Core:
         await self.catalog.close()
 
     def _spawn(self, work_to_do: Any) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work_to_do)
+        self.keep(asyncio.create_task(work_to_do))
+
+    def keep[T](self, task: asyncio.Task[T]) -> asyncio.Task[T]:
+        """Let a task live until it ends or the core is closed, whoever waits for it."""
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     async def _look_at_source(self) -> None:
         try:
@@ -217,7 +220,10 @@ class Core:
         while self._run is run:
             began = loop.time()
             if began >= next_stats:
-                await self.refresh()
+                try:
+                    await self.refresh()
+                except PipelineError as err:  # the run itself says so; the next look may work
+                    _LOGGER.warning("no numbers: %s (%s)", err.key, err.detail)
                 next_stats = loop.time() + (loop.time() - began) / _STATS_SHARE
             else:
                 self._publish()
@@ -255,11 +261,18 @@ class Core:
     async def cancel(self, actor: str | None) -> None:
         """End the run; returns when it has ended."""
         run = self._active()
-        run.stopping = True
         await self.catalog.write(store.write_journal, "run_cancel", actor=actor, subject=run.run_id)
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._stop_run(run)
+
+    async def _stop_run(self, run: Run) -> None:
+        """Cancel once: a second blow would hit the run while it writes down its end."""
+        task = self._task
+        if self._run is not run or task is None:
+            return
+        if not run.stopping:
+            run.stopping = True
+            task.cancel()
+        await asyncio.wait([task])
 
     def ground(self) -> Ground:
         """What protection is judged by."""

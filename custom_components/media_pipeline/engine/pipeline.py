@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Final
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from .stages.base import StageContext, StageRunner
 
 _LOGGER = logging.getLogger(__name__)
 _LOOK = 2.0
+_REST = 9.0
 
 _RUNNERS: Final[dict[Stage, Callable[[], StageRunner]]] = {
     Stage.INGEST: ingest.Ingest,
@@ -63,11 +65,11 @@ class Run:
         """Run to the end. Never raises but CancelledError; the outcome says what happened."""
         context = self.context
         stages = [*self.stages, *([self.extra.stage] if self.extra else [])]
-        await context.catalog.write(store.start_run, self.run_id, stages, self.actor)
-        if self.extra is None:  # a cleanup has events of its own
-            context.report(EngineEvent("run_started", {"run_id": self.run_id}))
         outcome, error = RunOutcome.COMPLETED, None
         try:
+            await context.catalog.write(store.start_run, self.run_id, stages, self.actor)
+            if self.extra is None:  # a cleanup has events of its own
+                context.report(EngineEvent("run_started", {"run_id": self.run_id}))
             await self._stages()
         except asyncio.CancelledError:
             outcome = RunOutcome.INTERRUPTED if self.interrupted else RunOutcome.CANCELLED
@@ -103,7 +105,10 @@ class Run:
             counts=counts,
             error=error or next((e.key for e in self.context.problems.values()), None),
         )
-        await self.context.catalog.write(store.end_run, summary)
+        try:
+            await self.context.catalog.write(store.end_run, summary)
+        except PipelineError as err:  # a full disk: the next start marks the run as interrupted
+            _LOGGER.warning("the end of run %s is not written down: %s", self.run_id, err.key)
         if self.extra is None and (event := _OUTCOME_EVENT.get(outcome)):
             self.context.report(
                 EngineEvent(event, {"run_id": self.run_id, "error": summary.error, **counts})
@@ -137,9 +142,11 @@ class Run:
     async def _watch(self) -> None:
         """Ask the catalog now and then how much is left."""
         while True:
+            began = monotonic()
             for stage in self.stages:
                 await _WAITING[stage](self.context)
-            await asyncio.sleep(_LOOK)
+            # in a big library these questions take a while; they must not keep the catalog busy
+            await asyncio.sleep(max(_LOOK, _REST * (monotonic() - began)))
 
     def progress(self) -> RunProgress:
         """The run as it stands."""

@@ -34,7 +34,7 @@ class PlanDesk:
         most = self._core.config.safety.max_assets_per_plan
         ground = self._core.ground()
         plan = await self._core.catalog.write(
-            plans.make_plan, ground, min(limit or most, most), actor
+            plans.make_plan, ground, most if limit is None else max(1, min(limit, most)), actor
         )
         reasons = await self._core.catalog.read(protection.refusals, ground)
         await self._core.refresh()
@@ -88,13 +88,21 @@ class PlanDesk:
         allowed = (PlanState.PROPOSED, PlanState.APPROVED) if dry_run else (PlanState.APPROVED,)
         await self._plan_in(plan_id, allowed)
         await self._still_current(plan_id)
+        # a caller that stops waiting must not keep the plan from being settled
+        return await asyncio.shield(
+            self._core.keep(asyncio.create_task(self._execute(plan_id, dry_run, actor)))
+        )
+
+    async def _execute(
+        self, plan_id: str, dry_run: bool, actor: str | None
+    ) -> tuple[PlanSummary, dict[str, int]]:
         executor = Cleanup(plan_id, self._core.ground(), dry_run=dry_run, actor=actor)
+        with self._core.alone():  # from the claim on, no other run may start
+            if not dry_run and not await self._core.catalog.write(plans.claim, plan_id, actor):
+                await self._plan_in(plan_id, (PlanState.APPROVED,))
+                raise PlanWrongState(plan_id=plan_id, state=PlanState.EXECUTING)
         run = self._core.new_run((), actor, executor)
-        if not dry_run:
-            await self._core.catalog.write(
-                plans.set_plan_state, plan_id, PlanState.EXECUTING, actor=actor
-            )
-        summary = await asyncio.shield(self._core.launch(run))
+        summary = await self._core.launch(run)
         error = run.context.problems.get("run")
         if not dry_run and summary.outcome is not RunOutcome.INTERRUPTED:
             await self._settle(plan_id, summary, error, actor)
@@ -141,7 +149,12 @@ class PlanDesk:
     async def undo(self, plan_id: str, actor: str | None) -> PlanSummary:
         """Bring a plan's assets back."""
         await self._plan_in(plan_id, (PlanState.EXECUTED, PlanState.STOPPED))
-        with self._core.alone():
-            count = await undo(self._core.context(), plan_id, actor)
+        count = await asyncio.shield(
+            self._core.keep(asyncio.create_task(self._undo(plan_id, actor)))
+        )
         self._core.report(EngineEvent("cleanup_undone", {"plan_id": plan_id, "assets": count}))
         return await self._plan_now(plan_id)
+
+    async def _undo(self, plan_id: str, actor: str | None) -> int:
+        with self._core.alone():
+            return await undo(self._core.context(), plan_id, actor)

@@ -24,10 +24,11 @@ def copy_sent(
         "sha256": sha256,
         "sent_at": now_ms(),
         "proven_at": None,
-        "attempts": 0,
         "next_attempt": 0,
         "error": None,
     }
+    # the failed tries are forgotten when it is proven, not before: a target that spoils what it is
+    # given would be sent the same file for ever
     connection.execute(
         upsert(copies)
         .values(row)
@@ -78,20 +79,27 @@ def copy_proven(connection: Connection, copy_id: int, sha256: str, method: Proof
     )
 
 
-def copy_unproven(connection: Connection, copy_id: int) -> None:
-    """A copy's proof is too old to count; the next verify proves it again."""
-    connection.execute(update(copies).where(copies.c.id == copy_id).values(state=CopyState.SENT))
-
-
 def copy_lost(connection: Connection, copy_id: int, reason: str) -> None:
     """A copy is missing or has other bytes: it counts for nothing and is sent again.
 
     What lies at the target is left there for its owner to look at; the new file gets another name.
+    A copy that is lost again and again is put aside like any other failure.
     """
+    attempts = (
+        connection.execute(select(copies.c.attempts).where(copies.c.id == copy_id)).scalar_one() + 1
+    )
+    quarantined, when = next_try(attempts, Failure(reason, final=False, counts=True))
     connection.execute(
         update(copies)
         .where(copies.c.id == copy_id)
-        .values(state=CopyState.PENDING, proven_at=None, next_attempt=0, error=reason)
+        .values(
+            state=CopyState.QUARANTINED if quarantined else CopyState.PENDING,
+            path=None,
+            proven_at=None,
+            attempts=attempts,
+            next_attempt=when,
+            error=reason,
+        )
     )
     write_journal(connection, "copy_lost", subject=f"copy/{copy_id}", detail={"reason": reason})
 

@@ -71,6 +71,20 @@ class Catalog:
             self._read_threads, partial(self._read_only, work, *args, **kwargs)
         )
 
+    async def flush(self) -> None:
+        """Make what was written last a power cut. Raises CatalogUnusable."""
+        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._flush)
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            raise CatalogUnusable("the catalog is not open", path=str(self._path))
+        try:
+            with self._writer.connect() as connection:
+                # a checkpoint flushes the write-ahead log first
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+        except DatabaseError as err:
+            raise CatalogUnusable(str(err.orig), path=str(self._path)) from err
+
     def _in_transaction[**P, T](
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

@@ -151,6 +151,36 @@ def set_plan_state(
     )
 
 
+def claim(connection: Connection, plan_id: str, actor: str | None) -> bool:
+    """Approved → executing; False when it is not approved (any more)."""
+    changed = connection.execute(
+        update(plans)
+        .where(plans.c.id == plan_id, plans.c.state == PlanState.APPROVED)
+        .values(state=PlanState.EXECUTING, stop_reason=None)
+    ).rowcount
+    if changed:
+        write_journal(connection, "plan_executing", actor=actor, subject=plan_id)
+    return bool(changed)
+
+
+def intend(
+    connection: Connection, plan_id: str, asset_ids: Sequence[int], *, actor: str | None
+) -> None:
+    """These assets are about to be deleted: until the source is looked at, nobody knows."""
+    connection.execute(
+        update(plan_items)
+        .where(plan_items.c.plan_id == plan_id, plan_items.c.asset_id.in_(asset_ids))
+        .values(state=PlanItemState.UNKNOWN, reason="interrupted")
+    )
+    write_journal(
+        connection,
+        "free_intent",
+        actor=actor,
+        subject=plan_id,
+        detail={"assets": list(asset_ids)},
+    )
+
+
 def items_in(
     connection: Connection, plan_id: str, states: Sequence[PlanItemState]
 ) -> Sequence[Row[Any]]:

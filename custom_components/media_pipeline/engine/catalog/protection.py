@@ -43,6 +43,8 @@ class Ground:
     can_free: bool
     """False for a source that can't free anything."""
     shared_prefix: str = "SharedSync-"
+    proven_since: int = 0
+    """Copies proven before this time count for nothing (cleanup asks so, the numbers do not)."""
 
 
 def _flag(condition: Any) -> Any:
@@ -59,6 +61,7 @@ def _per_resource(ground: Ground, only: int | None) -> Any:
         copies.c.resource_id == resources.c.id,
         copies.c.state == CopyState.VERIFIED,
         copies.c.sha256 == resources.c.sha256,
+        copies.c.proven_at >= ground.proven_since,
     )
     counts = and_(
         targets.c.id == copies.c.target_id,

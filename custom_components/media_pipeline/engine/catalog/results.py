@@ -94,6 +94,7 @@ def record_saved(
         "state": ResourceState.ARCHIVED,
         "archived_at": now,
         "proven_at": now,
+        "error": None,
         "container": "json",
     }
     row = connection.execute(
@@ -219,6 +220,12 @@ def archive_damaged(connection: Connection, resource_id: int, reason: str) -> No
                 .scalar_subquery()
             )
             .values(record_saved=False)
+        )
+        # its path stays: the new text takes the place of the broken one
+        connection.execute(
+            update(resources)
+            .where(resources.c.id == resource_id)
+            .values(state=ResourceState.PENDING, error=reason, proven_at=None)
         )
         return
     connection.execute(

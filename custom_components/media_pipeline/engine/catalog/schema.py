@@ -47,6 +47,7 @@ assets = Table(
     Column("created", Integer, nullable=False),
     UniqueConstraint("folder", "stem_key", name="assets_place"),
     Index("assets_state", "state"),
+    Index("assets_record", "record_saved", "id"),
 )
 
 resources = Table(
@@ -84,8 +85,19 @@ resources = Table(
         unique=True,
         sqlite_where=text("current = 1 AND role <> 'compressed'"),
     ),
-    Index("resources_state", "state", "next_attempt"),
-    Index("resources_compress", "compress"),
+    # the queue's questions are answered from these alone: a row, with its long address, is big
+    Index(
+        "resources_state",
+        "state",
+        "current",
+        "role",
+        "compress",
+        "next_attempt",
+        "asset_id",
+        "size",
+    ),
+    Index("resources_compress", "compress", "state", "current", "next_attempt", "asset_id", "size"),
+    Index("resources_proven", "state", "proven_at"),
     Index("resources_derived", "derived_from"),
 )
 
@@ -123,6 +135,7 @@ copies = Table(
     Column("error", String),
     UniqueConstraint("resource_id", "target_id", name="copies_once"),
     Index("copies_target_state", "target_id", "state", "proven_at"),
+    Index("copies_queue", "target_id", "resource_id", "state", "next_attempt"),
 )
 
 runs = Table(

@@ -53,26 +53,29 @@ def to_ingest(
     ).all()
 
 
-def records_to_save(connection: Connection, limit: int) -> Sequence[Row[Any]]:
-    """Assets whose originals are archived and whose record file is missing or old."""
-    waiting = (
-        select(resources.c.id)
+def records_to_save(connection: Connection, limit: int, after: int = 0) -> Sequence[Row[Any]]:
+    """Assets whose originals are archived and whose record file is missing or old, by id."""
+    # an aggregate, because for EXISTS the planner takes the index on the state: all files per asset
+    archived = (
+        select(func.min(resources.c.state == ResourceState.ARCHIVED))
         .where(
             resources.c.asset_id == assets.c.id,
             resources.c.current,
             resources.c.role.in_(ORIGINAL_ROLES),
-            resources.c.state != ResourceState.ARCHIVED,
         )
-        .exists()
-    )
-    has_any = (
-        select(resources.c.id)
-        .where(resources.c.asset_id == assets.c.id, resources.c.state == ResourceState.ARCHIVED)
-        .exists()
+        .scalar_subquery()
     )
     return connection.execute(
-        select(assets).where(~assets.c.record_saved, has_any, ~waiting).limit(limit)
+        select(assets)
+        .where(~assets.c.record_saved, assets.c.id > after, archived == 1)
+        .order_by(assets.c.id)
+        .limit(limit)
     ).all()
+
+
+def resource(connection: Connection, resource_id: int) -> Row[Any] | None:
+    """One file as the catalog knows it now."""
+    return connection.execute(select(resources).where(resources.c.id == resource_id)).first()
 
 
 def to_compress(
@@ -116,15 +119,9 @@ def _wanted(content: Content) -> Any:
             return or_(originals, smaller)
 
 
-def _to_send(target_id: str, content: Content) -> Select[Any]:
+def _lacking(query: Select[Any], target_id: str, content: Content) -> Select[Any]:
     return (
-        select(
-            *_COLUMNS,
-            copies.c.id.label("copy_id"),
-            copies.c.path.label("copy_path"),
-            copies.c.attempts.label("copy_attempts"),
-        )
-        .join(assets, assets.c.id == resources.c.asset_id)
+        query.select_from(resources)
         .outerjoin(
             copies, and_(copies.c.resource_id == resources.c.id, copies.c.target_id == target_id)
         )
@@ -150,7 +147,17 @@ def to_send(
 ) -> Sequence[Row[Any]]:
     """Archived resources that a target lacks and that may be tried now."""
     return connection.execute(
-        _to_send(target_id, content)
+        _lacking(
+            select(
+                *_COLUMNS,
+                copies.c.id.label("copy_id"),
+                copies.c.path.label("copy_path"),
+                copies.c.attempts.label("copy_attempts"),
+            ),
+            target_id,
+            content,
+        )
+        .join(assets, assets.c.id == resources.c.asset_id)
         .where(
             or_(copies.c.next_attempt.is_(None), copies.c.next_attempt <= now),
             resources.c.id.not_in(skip),
@@ -223,7 +230,7 @@ def waiting_compress(connection: Connection) -> tuple[int, int]:
 
 def waiting_send(connection: Connection, target_id: str, content: Content) -> tuple[int, int]:
     """(files, bytes) that a target lacks."""
-    query = _to_send(target_id, content).with_only_columns(resources.c.id, resources.c.size)
+    query = _lacking(select(resources.c.id, resources.c.size), target_id, content)
     return _totals(connection, query)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ..catalog.assets import mark_gone, store_assets
 from ..catalog.database import Catalog
 from ..clock import SECOND, now_ms
+from ..errors import FileVanished, SourceBadAnswer
 from ..model import AssetRecord, Role
 from ..sources.base import Source
 
@@ -31,7 +32,11 @@ class Addresses:
         return url is not None and (expires is None or expires > now_ms() + _MARGIN)
 
     async def refresh(self, key: str, role: Role) -> str | None:
-        """A fresh address for one file of an asset; None when the asset or file is gone."""
+        """A fresh address for one file of an asset; None when the asset is gone.
+
+        Raises FileVanished when the asset is there and this file of it is not (an edit was taken
+        back), SourceBadAnswer when the source said nothing of it, and what ``lookup`` raises.
+        """
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -40,7 +45,16 @@ class Addresses:
         record = await asyncio.shield(future)
         if record is None or record.trashed:
             return None
-        return next((item.url for item in record.resources if item.role == role), None)
+        url = next((item.url for item in record.resources if item.role == role), None)
+        if url is None:
+            raise FileVanished(f"{key} has no {role} any more")
+        return url
+
+    async def close(self) -> None:
+        """Stop looking; nobody waits any more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _look_up(self) -> None:
         while self._waiting:
@@ -55,12 +69,17 @@ class Addresses:
                     if not future.done():
                         future.set_exception(err)
                         future.exception()  # seen, also when nobody waits any more
-                if isinstance(err, asyncio.CancelledError):
+                if not isinstance(err, Exception):
                     raise
                 continue
             for key, future in futures.items():
-                if not future.done():
-                    future.set_result(records.get(key))
+                if future.done():
+                    continue
+                if key in records:
+                    future.set_result(records[key])
+                else:
+                    future.set_exception(SourceBadAnswer(f"no answer for {key}"))
+                    future.exception()
 
     async def _store(self, keys: Sequence[str], records: dict[str, AssetRecord | None]) -> None:
         found = [record for record in records.values() if record is not None]

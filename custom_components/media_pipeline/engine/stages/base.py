@@ -13,6 +13,7 @@ from ..clock import SECOND, now_ms
 from ..config import EngineConfig
 from ..control import Control, Progress
 from ..errors import (
+    CatalogUnusable,
     CorruptError,
     FileVanished,
     NeedsUserError,
@@ -24,6 +25,7 @@ from ..errors import (
 from ..media.pool import MediaPool
 from ..model import EngineEvent, Stage
 from ..sources.base import Source
+from .queue import Queue
 
 if TYPE_CHECKING:
     from ..target_hub import TargetHub
@@ -53,7 +55,12 @@ class StageContext:
     """Stages of this run that may still make work for later ones."""
 
     def problem(self, subject: str, error: PipelineError) -> None:
-        """Remember what holds something up; logged once per run and subject."""
+        """Remember what holds something up; logged once per run and subject.
+
+        A catalog that can't be used is nobody's problem but the run's, and ends it.
+        """
+        if isinstance(error, CatalogUnusable) and subject != "run":
+            raise error
         if subject not in self.problems:
             _LOGGER.warning("%s: %s (%s)", subject, error.key, error.detail)
         self.problems[subject] = error
@@ -69,8 +76,14 @@ class StageRunner(Protocol):
         ...
 
 
-def failure_of(error: PipelineError) -> Failure:
-    """What an error means for the next try of the item it hit."""
+def failure_of(error: Exception) -> Failure:
+    """What an error means for the next try of the item it hit.
+
+    One that is none of ours is a defect, which costs the item it happened to and not the run.
+    """
+    if not isinstance(error, PipelineError):
+        _LOGGER.error("an item failed in a way nobody thought of", exc_info=error)
+        return Failure("unknown", final=False, counts=True)
     return Failure(
         key=error.key,
         final=isinstance(error, PermanentError),
@@ -78,9 +91,11 @@ def failure_of(error: PipelineError) -> Failure:
     )
 
 
-def stops_stage(error: PipelineError) -> bool:
+def stops_stage(error: Exception) -> bool:
     """True for errors that hit every item alike: the stage pauses instead of trying each."""
-    return isinstance(error, NeedsUserError | TargetUnavailableError | ThrottledError)
+    return isinstance(
+        error, NeedsUserError | TargetUnavailableError | ThrottledError | CatalogUnusable
+    )
 
 
 async def drain[T](
@@ -98,6 +113,7 @@ async def drain[T](
     settles one item and raises only what stops the stage (see ``stops_stage``): that cancels the
     items under way, which keep what they have for the next run.
     """
+    queue = Queue(fetch)
     in_work: dict[int, asyncio.Task[None]] = {}
     try:
         while True:
@@ -105,11 +121,14 @@ async def drain[T](
             room = parallel - len(in_work)
             # asked for before looking, so that work made meanwhile is not missed
             expecting = more_may_come()
-            batch = await fetch(now_ms(), room, list(in_work)) if room > 0 else []
-            for item in batch:
+            batch = await queue.take(room, in_work) if room > 0 else None
+            for item in batch or ():
                 in_work[identify(item)] = asyncio.ensure_future(handle(item))
             if not in_work:
-                if not expecting and not await fetch(now_ms() + _PATIENCE, 1, ()):
+                if batch is None:
+                    await queue.rest()
+                    continue
+                if not expecting and not await queue.anything_by(now_ms() + _PATIENCE):
                     return
                 await context.control.wait_for_work(1.0)
                 continue

@@ -10,17 +10,18 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from ..catalog import copy_results, plans
+from ..catalog import plans
 from ..catalog.database import Catalog
 from ..catalog.protection import Ground, reason_of
 from ..catalog.schema import assets, copies, resources
 from ..catalog.store import write_journal
 from ..checksums import is_known_apple_scheme
-from ..clock import DAY, now_ms
+from ..clock import DAY, SECOND, now_ms
 from ..errors import (
     CleanupStopped,
     NotSupportedBySource,
@@ -58,6 +59,7 @@ class Cleanup:
         self._actor = actor
         self.refused: Counter[str] = Counter()
         self.passed = 0
+        self._began = now_ms()
 
     async def run(self, context: StageContext) -> None:
         """Canary first, then batches. Raises CleanupStopped and what the source raises."""
@@ -68,9 +70,12 @@ class Cleanup:
         canary = max(1, context.config.safety.canary)
         start, size = 0, canary
         while start < len(items):
+            left = items[start:]
+            context.progress.waiting(self.stage, len(left), sum(item.bytes for item in left))
             await context.control.checkpoint()
             await self._batch(context, items[start : start + size])
             start, size = start + size, _BATCH
+        context.progress.waiting(self.stage, 0, 0)
 
     async def _batch(self, context: StageContext, items: Sequence[Any]) -> None:
         await self._renew_proofs(context, [item.asset_id for item in items])
@@ -112,7 +117,8 @@ class Cleanup:
             return "protected_favorite"
         if safety.protect_hidden and record.hidden:
             return "protected_hidden"
-        reason = await context.catalog.read(reason_of, self._ground, item.asset_id)
+        ground = replace(self._ground, proven_since=self._proven_since(context))
+        reason = await context.catalog.read(reason_of, ground, item.asset_id)
         if reason is not None:
             return reason
         return await self._compare_files(context, item, record)
@@ -144,8 +150,10 @@ class Cleanup:
 
     async def _renew_proofs(self, context: StageContext, asset_ids: Sequence[int]) -> None:
         """Prove copies again whose proof is older than allowed; a lost one stops the plan."""
-        before = now_ms() - context.config.safety.max_proof_age_days * DAY
-        rows = await context.catalog.read(_old_proofs, asset_ids, before)
+        # a minute ahead, so that no proof grows too old between here and the question below
+        before = self._proven_since(context) + 60 * SECOND
+        targets = list(context.targets.configs)
+        rows = await context.catalog.read(_old_proofs, asset_ids, targets, before)
         by_target: dict[str, list[Any]] = {}
         for row in rows:
             by_target.setdefault(row.target_id, []).append(row)
@@ -159,10 +167,10 @@ class Cleanup:
                 await context.targets.failed(target_id, err)
         if lost:
             raise CleanupStopped(f"{lost} copies are lost or changed", reason="copy_lost")
-        still_old = await context.catalog.read(_old_proofs, asset_ids, before)
-        if still_old:
-            # without a fresh proof these copies must not count; verify makes one when it can
-            await context.catalog.write(_discount, [row.id for row in still_old])
+
+    def _proven_since(self, context: StageContext) -> int:
+        """Copies proven before this do not count. With an age of 0 days: before this cleanup."""
+        return min(self._began, now_ms() - context.config.safety.max_proof_age_days * DAY)
 
     async def _refuse(self, context: StageContext, item: Any, reason: str) -> None:
         self.refused[reason] += 1
@@ -181,13 +189,15 @@ class Cleanup:
     async def _free(
         self, context: StageContext, requests: dict[str, tuple[Any, FreeRequest]]
     ) -> None:
+        # written down, and on the disk, before anything is asked for: whatever ends this process or
+        # this task from here on, these assets are looked up again and undo knows them
         await context.catalog.write(
-            write_journal,
-            "free_intent",
+            plans.intend,
+            self._plan_id,
+            [item.asset_id for item, _ in requests.values()],
             actor=self._actor,
-            subject=self._plan_id,
-            detail={"assets": [item.asset_id for item, _ in requests.values()]},
         )
+        await context.catalog.flush()
         try:
             answers = await context.source.free([request for _, request in requests.values()])
         except PipelineError as err:
@@ -264,6 +274,13 @@ async def undo(context: StageContext, plan_id: str, actor: str | None) -> int:
     )
     records = await context.source.lookup([item.key for item in items])
     trashed = [item for item in items if (r := records.get(item.key)) is not None and r.trashed]
+    # silence is no "restored": these stay as they are, and undo may be asked for again
+    failed = ["not_answered" for item in items if item.key not in records]
+    failed += [
+        "gone"
+        for item in items
+        if item.state == PlanItemState.FREED and records.get(item.key, item) is None
+    ]
     await context.catalog.write(
         write_journal,
         "undo_intent",
@@ -272,7 +289,13 @@ async def undo(context: StageContext, plan_id: str, actor: str | None) -> int:
         detail={"assets": [item.asset_id for item in trashed]},
     )
     answers = {a.key: a for a in await context.source.restore([item.key for item in trashed])}
-    failed: list[str] = []
+    for item in items:
+        record = records.get(item.key)
+        if item.state == PlanItemState.FREED and record is not None and not record.trashed:
+            # brought back by hand, or by an undo that did not live to write it down
+            await context.catalog.write(
+                plans.set_item, plan_id, item.asset_id, PlanItemState.UNDONE, actor=actor
+            )
     for item in trashed:
         answer = answers.get(item.key)
         if answer is None or answer.outcome != "ok":
@@ -287,7 +310,9 @@ async def undo(context: StageContext, plan_id: str, actor: str | None) -> int:
     return len(trashed)
 
 
-def _old_proofs(connection: Connection, asset_ids: Sequence[int], before: int) -> Sequence[Any]:
+def _old_proofs(
+    connection: Connection, asset_ids: Sequence[int], target_ids: Sequence[str], before: int
+) -> Sequence[Any]:
     return connection.execute(
         select(copies, resources.c.sha256.label("wanted_sha256"))
         .join(resources, resources.c.id == copies.c.resource_id)
@@ -296,12 +321,8 @@ def _old_proofs(connection: Connection, asset_ids: Sequence[int], before: int) -
             assets.c.id.in_(asset_ids),
             resources.c.current,
             resources.c.role.in_(ORIGINAL_ROLES),
+            copies.c.target_id.in_(target_ids),  # removed ones count nothing and can't be asked
             copies.c.state == CopyState.VERIFIED,
             copies.c.proven_at < before,
         )
     ).all()
-
-
-def _discount(connection: Connection, copy_ids: Sequence[int]) -> None:
-    for copy_id in copy_ids:
-        copy_results.copy_unproven(connection, copy_id)

@@ -17,6 +17,7 @@ from ..model import Stage
 from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
 from .places import compressed_place_of
+from .verify import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
 _VIDEO = frozenset({"mov", "mp4"})
@@ -55,14 +56,14 @@ class Compress:
             return
         try:
             await self._make(context, row, kind)
-        except PipelineError as err:
+        except Exception as err:
             if stops_stage(err):
                 raise
             if isinstance(err, FileVanished):
-                await context.catalog.write(results.archive_damaged, row.id, err.key)
+                await prove_archived(context, row)  # notes it when the file really is not there
             context.progress.failed(self.stage, row.id)
             if await context.catalog.write(results.compress_failed, row.id, failure_of(err)):
-                _LOGGER.warning("no smaller version of a file: %s (%s)", err.key, err.detail)
+                _LOGGER.warning("no smaller version of a file: %r", err)
                 context.control.announce()
 
     async def _make(self, context: StageContext, row: Any, kind: Literal["photo", "video"]) -> None:

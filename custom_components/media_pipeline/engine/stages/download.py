@@ -64,7 +64,8 @@ class _Part:
     def resume(cls, path: Path, limit: int, *, apple: bool) -> _Part:
         """Open a part file; what it holds already is read again and counted."""
         part = cls(path, apple=apple)
-        if path.stat().st_size > limit:
+        # without a checksum nobody could tell that an old beginning and a new end don't fit
+        if path.stat().st_size > limit or not apple:
             part.restart()
         else:
             with path.open("rb", buffering=0) as file:
@@ -123,6 +124,9 @@ class Downloader:
                 return adopted
             sha256 = await self._fetch_bytes(row, part)
             return await asyncio.to_thread(self._finish, row, part, sha256)
+        except AssetGone:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            raise
         except CorruptError as err:
             # a body that was cut short is continued next time, unless it failed that way before
             if not isinstance(err, LengthMismatch) or row.attempts > 0:

@@ -16,8 +16,9 @@ from ..catalog.assets import (
     store_assets,
     store_page,
 )
+from ..catalog.database import Catalog
 from ..catalog.store import get_values, set_values
-from ..clock import now_ms
+from ..clock import SECOND, now_ms
 from ..errors import (
     PipelineError,
     SourceUnreachable,
@@ -36,7 +37,28 @@ _WALK = "walk/"
 # After this many files in a row that the network broke, the source is taken to be away.
 _NETWORK_FAILURES = 20
 _LOOK_UP = 200
+# So many files are asked for at once, and the answer is good for so long (milliseconds).
+_AHEAD = 64
+_FRESH = 5 * SECOND
 SOURCE = "source"
+
+
+class _Queue:
+    """Asks the catalog for many files at once, because it looks at every waiting one to answer."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._rows: Sequence[Any] = ()
+        self._asked = 0
+
+    async def fetch(self, now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
+        """See ``drain``. An answer is used for some seconds: then newer files may come first."""
+        rows = self._rows if 0 <= now - self._asked <= _FRESH else ()
+        if len(rows) < limit:
+            rows = await self._catalog.read(work.to_ingest, now, max(limit, _AHEAD), skip)
+            self._asked = now
+        self._rows = rows[limit:]
+        return rows[:limit]
 
 
 class Ingest:
@@ -62,10 +84,16 @@ class Ingest:
             context.source, context.archive, addresses, context.control, context.progress.moved
         )
         self._listing = True
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._list(context))
-            group.create_task(self._download(context, downloader))
-        await save_records(context)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._list(context))
+                group.create_task(self._download(context, downloader))
+        finally:
+            await addresses.close()
+        try:
+            await save_records(context)
+        except PipelineError as err:
+            context.problem("archive", err)
 
     @staticmethod
     def _note(context: StageContext, err: PipelineError) -> None:
@@ -120,15 +148,13 @@ class Ingest:
             await context.control.checkpoint()
 
     async def _download(self, context: StageContext, downloader: Downloader) -> None:
-        async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
-            return await context.catalog.read(work.to_ingest, now, limit, skip)
-
+        queue = _Queue(context.catalog)
         try:
             while True:
                 try:
                     await drain(
                         context,
-                        fetch=fetch,
+                        fetch=queue.fetch,
                         handle=partial(self._archive_one, context, downloader),
                         identify=lambda row: int(row.id),
                         parallel=context.config.downloads,
@@ -146,9 +172,8 @@ class Ingest:
         try:
             done = await downloader.fetch(row)
         except AssetGone:
-            await context.catalog.write(mark_gone, [row.asset_key])
-            return
-        except PipelineError as err:
+            return  # the look-up that said so has written it down
+        except Exception as err:
             if stops_stage(err):
                 raise
             await self._failed(context, row, err)
@@ -165,10 +190,10 @@ class Ingest:
         context.progress.done(self.stage, done.size, row.id)
         context.control.announce()
 
-    async def _failed(self, context: StageContext, row: Any, err: PipelineError) -> None:
+    async def _failed(self, context: StageContext, row: Any, err: Exception) -> None:
         context.progress.failed(self.stage, row.id)
         if await context.catalog.write(results.ingest_failed, row.id, failure_of(err)):
-            _LOGGER.warning("a file was put aside: %s (%s)", err.key, err.detail)
+            _LOGGER.warning("a file was put aside: %r", err)
         if isinstance(err, SourceUnreachable):
             self._broken += 1
             if self._broken >= _NETWORK_FAILURES:

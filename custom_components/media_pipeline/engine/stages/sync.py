@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from ..catalog import copy_results, results, work
+from ..archive import os_error
+from ..catalog import copy_results, work
 from ..config import TargetConfig
 from ..errors import (
     FileVanished,
@@ -17,6 +18,7 @@ from ..errors import (
 from ..model import Role, Stage
 from ..targets.base import Target
 from .base import StageContext, drain, failure_of, stops_stage
+from .verify import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
 _PARALLEL = 8
@@ -79,28 +81,31 @@ class Sync:
     ) -> None:
         await context.control.checkpoint()
         source = context.archive.path_of(row.path)
+        # only the record is ever written anew, and only over our own older one, wherever that lies
+        replace = row.role == Role.RECORD and row.copy_path is not None
         try:
             try:
                 stat = await asyncio.to_thread(source.stat)
             except FileNotFoundError as err:
-                await check_archive(context)
                 raise FileVanished(str(err), path=row.path) from err
+            except OSError as err:
+                raise ArchiveAway(os_error(err, context.archive.root)) from err
             delivery = await target.deliver(
                 source,
-                row.path,
+                row.copy_path if replace else row.path,
                 size=row.size,
                 sha256=row.sha256,
                 mtime=stat.st_mtime,
-                # only the record is ever written anew, and only over our own older one
-                replace=row.role == Role.RECORD and row.copy_path is not None,
+                replace=replace,
                 on_bytes=context.progress.moved,
             )
-        except PipelineError as err:
+        except ArchiveAway:
+            raise
+        except Exception as err:
             if stops_stage(err):
                 raise
             if isinstance(err, SourceFileChanged | FileVanished):
-                _LOGGER.warning("an archived file is damaged or missing: %s", err.key)
-                await context.catalog.write(results.archive_damaged, row.id, err.key)
+                await self._look_at_archive(context, row)
             context.progress.failed(self.stage, row.id)
             await context.catalog.write(
                 copy_results.copy_failed, row.id, config.target_id, failure_of(err)
@@ -116,6 +121,18 @@ class Sync:
         )
         context.progress.done(self.stage, row.size, row.id)
         context.control.announce()
+
+    @staticmethod
+    async def _look_at_archive(context: StageContext, row: Any) -> None:
+        """What a target's reader says of our file is only a hint: read it again ourselves."""
+        await check_archive(context)
+        now = await context.catalog.read(work.resource, row.id)
+        if now is None or now.sha256 != row.sha256 or now.path != row.path:
+            return  # a newer record took its place meanwhile
+        try:
+            await prove_archived(context, now)
+        except PipelineError as err:
+            raise ArchiveAway(err) from err
 
 
 async def waiting(context: StageContext) -> None:

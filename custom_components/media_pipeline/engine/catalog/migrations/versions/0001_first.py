@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("folder", "stem_key", name="assets_place"),
         sa.UniqueConstraint("key"),
     )
+    op.create_index("assets_record", "assets", ["record_saved", "id"], unique=False)
     op.create_index("assets_state", "assets", ["state"], unique=False)
     op.create_index(op.f("ix_assets_master_key"), "assets", ["master_key"], unique=False)
     op.create_table(
@@ -162,7 +163,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("resources_asset", "resources", ["asset_id"], unique=False)
-    op.create_index("resources_compress", "resources", ["compress"], unique=False)
+    op.create_index(
+        "resources_compress",
+        "resources",
+        ["compress", "state", "current", "next_attempt", "asset_id", "size"],
+        unique=False,
+    )
     op.create_index(
         "resources_current",
         "resources",
@@ -171,7 +177,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("current = 1 AND role <> 'compressed'"),
     )
     op.create_index("resources_derived", "resources", ["derived_from"], unique=False)
-    op.create_index("resources_state", "resources", ["state", "next_attempt"], unique=False)
+    op.create_index("resources_proven", "resources", ["state", "proven_at"], unique=False)
+    op.create_index(
+        "resources_state",
+        "resources",
+        ["state", "current", "role", "compress", "next_attempt", "asset_id", "size"],
+        unique=False,
+    )
     op.create_table(
         "copies",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -197,6 +209,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("resource_id", "target_id", name="copies_once"),
+    )
+    op.create_index(
+        "copies_queue",
+        "copies",
+        ["target_id", "resource_id", "state", "next_attempt"],
+        unique=False,
     )
     op.create_index(
         "copies_target_state", "copies", ["target_id", "state", "proven_at"], unique=False
