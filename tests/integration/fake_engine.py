@@ -105,5 +105,8 @@ class FakeEngine:
         self._called("refresh")
         return self.snapshot
 
+    async def checkpoint(self) -> None:
+        self._called("checkpoint")
+
     async def diagnostics(self) -> dict[str, Any]:
         return {"status": "idle"}

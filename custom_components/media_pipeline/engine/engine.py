@@ -182,6 +182,10 @@ class Engine:
         """Compute the numbers anew (free space, catalog)."""
         return await self._call(self._opened().refresh())
 
+    async def checkpoint(self) -> None:
+        """Bring the catalog's file up to date, before it is copied. Raises CatalogUnusable."""
+        await self._call(self._opened().catalog.checkpoint())
+
     async def diagnostics(self) -> dict[str, Any]:
         """Counts and states for a diagnostics file; no names, hosts or paths."""
         return await self._call(self._opened().diagnostics())

@@ -107,6 +107,22 @@ class Catalog:
         except DatabaseError as err:
             raise CatalogUnusable(str(err.orig), path=str(self._path)) from err
 
+    async def checkpoint(self) -> None:
+        """Move the write-ahead log into the catalog's file, so that a copy of that file is whole.
+
+        Raises CatalogUnusable.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        if self._writer is None:
+            raise CatalogUnusable("the catalog is not open", path=str(self._path))
+        try:
+            with self._writer.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+        except DatabaseError as err:
+            raise CatalogUnusable(str(err.orig), path=str(self._path)) from err
+
     async def close(self) -> None:
         """Finish what is queued, then close the file."""
         loop = asyncio.get_running_loop()
