@@ -1,5 +1,6 @@
 """The harness: Home Assistant with its configuration, photos, archive and targets in one place."""
 
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -55,6 +56,12 @@ def places(tmp_path: Path, hass_config_dir: str) -> Places:
     return Places(
         tmp_path, Path(hass_config_dir), photos, tmp_path / "archive", tmp_path / "target"
     )
+
+
+@pytest.fixture(autouse=True)
+def quiet_sql() -> None:
+    """The harness logs every SQL statement; ours are many and say nothing about a failure."""
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,9 @@ from .catalog.protection import Ground
 from .config import EngineConfig
 from .control import Control, Progress
 from .errors import (
-    NeedsUserError,
+    CodeRequired,
+    InvalidCode,
+    InvalidCredentials,
     NoActiveRun,
     NotSupportedBySource,
     PipelineError,
@@ -44,6 +46,8 @@ from .target_hub import TargetHub
 
 _LOGGER = logging.getLogger(__name__)
 _TICK = 1.0
+# What a new sign-in cures; a missing consent, for example, it does not.
+_SIGN_IN_ERRORS = (CodeRequired, InvalidCode, InvalidCredentials)
 # The numbers over the whole catalog may cost at most this share of the time.
 _STATS_SHARE = 0.2
 
@@ -309,7 +313,7 @@ class Core:
         err = self._problems.get("source")
         session = self.session
         signed_in = session is not None and session.state is SignInState.SIGNED_IN
-        if isinstance(err, NeedsUserError) and signed_in:
+        if isinstance(err, _SIGN_IN_ERRORS) and signed_in:
             self._problems.pop("source", None)
         for subject in ("archive", "run"):
             held = self._problems.get(subject)
