@@ -135,7 +135,6 @@ copies = Table(
     Column("error", String),
     UniqueConstraint("resource_id", "target_id", name="copies_once"),
     Index("copies_target_state", "target_id", "state", "proven_at"),
-    Index("copies_queue", "target_id", "resource_id", "state", "next_attempt"),
 )
 
 runs = Table(

@@ -211,11 +211,5 @@ def upgrade() -> None:
         sa.UniqueConstraint("resource_id", "target_id", name="copies_once"),
     )
     op.create_index(
-        "copies_queue",
-        "copies",
-        ["target_id", "resource_id", "state", "next_attempt"],
-        unique=False,
-    )
-    op.create_index(
         "copies_target_state", "copies", ["target_id", "state", "proven_at"], unique=False
     )
