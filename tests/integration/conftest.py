@@ -43,7 +43,7 @@ def hass_config_dir(tmp_path: Path) -> Iterator[str]:
     yield str(folder)
     for thread in threading.enumerate():
         if thread.name.startswith(OUR_THREADS):
-            thread.join(3)
+            thread.join(20)
             assert not thread.is_alive(), f"{thread.name} outlives Home Assistant"
 
 
