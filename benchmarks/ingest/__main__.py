@@ -46,7 +46,7 @@ def _rows(rounds: Rounds) -> list[list[str]]:
         for measure in MEASURES:
             theirs = rounds.values(case, peer, measure.field)
             own = rounds.values(case, ours, measure.field)
-            if not any(theirs) and not any(own):
+            if not median(theirs) and not median(own):
                 continue
             ratios = rounds.ratios(case, measure.field, peer, ours)
             rows.append(
@@ -107,7 +107,7 @@ def _bench(arguments: argparse.Namespace) -> None:
         f" {arguments.latency_ms} ms latency, {arguments.rounds} rounds in turns,"
         f" {os.cpu_count()} cores\n"
     )
-    head = ["median", f"icloudpd {ICLOUDPD}", "media_pipeline", "ratio (least to most)"]
+    head = ["median", f"icloudpd {ICLOUDPD}", "media_pipeline", "icloudpd / ours (least to most)"]
     _say(table(head, _rows(rounds)))
     if arguments.json:
         arguments.json.write_text(json.dumps(_report(rounds, arguments), indent=2) + "\n")
