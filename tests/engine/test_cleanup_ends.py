@@ -59,38 +59,39 @@ async def test_cancelled_in_the_middle_of_a_delete_is_still_undone(world: World)
         assert world.trashed() == set()
 
 
-def _record(world: World, sql: str) -> tuple[Any, ...]:
+def _record(world: World, sql: str, *values: str) -> tuple[Any, ...]:
     with closing(sqlite3.connect(world.root / "private/catalog.db")) as database:
-        row = database.execute(sql).fetchone()
+        row = database.execute(sql, values).fetchone()
         database.commit()
         return row if row is not None else ()
 
 
 async def test_a_changed_record_is_sent_again_over_ours_only(world: World) -> None:
-    key = world.stand_in.assets()[0]["recordName"]
+    key = "%" + world.stand_in.assets()[0]["recordName"]
     ask = (
         "select r.path, c.path, c.state, r.sha256 = c.sha256 from resources r join assets a"
         " on a.id = r.asset_id join copies c on c.resource_id = r.id"
-        f" where r.role = 'record' and a.key like '%{key}'"  # noqa: S608
+        " where r.role = 'record' and a.key like ?"
     )
     async with world.core() as core:
         await run(core, Stage.INGEST)
         path = _record(
             world,
             "select r.path from resources r join assets a on a.id = r.asset_id"
-            f" where r.role = 'record' and a.key like '%{key}'",  # noqa: S608
+            " where r.role = 'record' and a.key like ?",
+            key,
         )[0]
         # somebody else's files have the name of our record, there and here
         foreign = world.target / path
         foreign.parent.mkdir(parents=True)
         foreign.write_text("not ours")
         await run(core)
-        copied = _record(world, ask)[1]
+        copied = _record(world, ask, key)[1]
         assert copied != path
         first = (world.target / copied).read_bytes()
         world.stand_in.control("favorite", index=0, on=True)
         await run(core)
-        assert _record(world, ask) == (path, copied, "verified", 1)
+        assert _record(world, ask, key) == (path, copied, "verified", 1)
         assert (world.target / copied).read_bytes() != first
         assert (world.target / copied).read_bytes() == (world.archive / path).read_bytes()
         assert foreign.read_text() == "not ours"
@@ -99,7 +100,7 @@ async def test_a_changed_record_is_sent_again_over_ours_only(world: World) -> No
         _record(world, "update resources set proven_at = 1 where role = 'record'")
         assert (await run(core, Stage.VERIFY)).outcome is RunOutcome.COMPLETED_WITH_PROBLEMS
         assert (await run(core)).outcome is RunOutcome.COMPLETED
-        mended, copied, state, same = _record(world, ask)
+        mended, copied, state, same = _record(world, ask, key)
         assert mended != path
         assert (state, same) == ("verified", 1)
         assert (world.archive / path).read_text() == '{"key": "somebody else"}'
