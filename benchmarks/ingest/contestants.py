@@ -53,7 +53,9 @@ class Ours:
         return [sys.executable, "-m", "benchmarks.ingest.ours", private, archive]
 
     def start_only(self) -> list[str | Path]:
-        return [*self._command(self._root / "start-only", self._root / "nothing"), "--start-only"]
+        private = self._root / "start-only"
+        shutil.rmtree(private, ignore_errors=True)  # so that the catalog is made, as at a first run
+        return [*self._command(private, self._root / "nothing"), "--start-only"]
 
     def download(self, folder: Path) -> list[str | Path]:
         private = folder.with_name(f"{folder.name}-private")

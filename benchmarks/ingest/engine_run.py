@@ -13,15 +13,21 @@ from pathlib import Path
 from custom_components.media_pipeline.engine.config import (
     CompressConfig,
     EngineConfig,
+    FolderSourceConfig,
     ICloudSourceConfig,
+    SourceConfig,
 )
 from custom_components.media_pipeline.engine.engine import Engine
 from custom_components.media_pipeline.engine.errors import CodeRequired
 from custom_components.media_pipeline.engine.model import RunOutcome, Stage
 
 
-def _engine(private: Path, archive: Path) -> Engine:
-    source = ICloudSourceConfig(os.environ["BENCH_APPLE_ID"], os.environ["BENCH_PASSWORD"])
+def _engine(private: Path, archive: Path, *, start_only: bool) -> Engine:
+    source: SourceConfig = (
+        FolderSourceConfig(private)  # looked at in the background: an account would be asked
+        if start_only
+        else ICloudSourceConfig(os.environ["BENCH_APPLE_ID"], os.environ["BENCH_PASSWORD"])
+    )
     config = EngineConfig(
         private_dir=private,
         archive=archive,
@@ -55,11 +61,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("private", type=Path)
     parser.add_argument("archive", type=Path)
-    parser.add_argument("--start-only", action="store_true", help="open the catalog, nothing else")
+    parser.add_argument("--start-only", action="store_true", help="ask no network")
     parser.add_argument("--code", help="sign in with this code and download nothing")
     arguments = parser.parse_args()
     arguments.private.mkdir(mode=0o700, exist_ok=True)
-    engine = _engine(arguments.private, arguments.archive)
+    engine = _engine(arguments.private, arguments.archive, start_only=arguments.start_only)
     await engine.start()
     try:
         if arguments.code:
