@@ -25,7 +25,6 @@ from .engine.errors import PipelineError
 from .engine.marker import FolderIdentity, check_folder
 from .engine.sources.icloud.session import SignInState
 from .engine.targets.hostkey import HostKey, fetch_host_key, load_library, parse_host_key
-from .engine.targets.registry import probe_target
 from .engine_config import build_target_config
 from .issues import ARCHIVE_ISSUES
 
@@ -164,14 +163,17 @@ class TargetLookAgainFlow(LookAgainFlow):
 
     @override
     async def _async_is_fixed(self) -> bool:
-        target = self.target
-        return await self._async_answers({**target.data})
+        return await self._async_answers({**self.target.data})
 
     async def _async_answers(self, data: dict[str, Any]) -> bool:
+        """Try the target out; a folder without the target's marker is not the target."""
+        if self.entry.state is not ConfigEntryState.LOADED and not (
+            await self.hass.config_entries.async_reload(self.entry.entry_id)
+        ):
+            return False
+        config = build_target_config(data, self.target.subentry_id, self.target.title)
         try:
-            await probe_target(
-                build_target_config(data, self.target.subentry_id, self.target.title)
-            )
+            await self.entry.runtime_data.engine.try_target(config)
         except PipelineError:
             return False
         return True

@@ -29,7 +29,6 @@ PARALLEL_UPDATES = 0
 
 TARGET_STATES = [
     "ok",
-    "unknown",
     errors.MarkerMissing.key,
     errors.MarkerForeign.key,
     errors.DeviceChanged.key,
@@ -70,6 +69,13 @@ def _remaining(snapshot: Snapshot) -> int | None:
     if snapshot.run is None or snapshot.run.eta_seconds is None:
         return None
     return max(0, round(snapshot.run.eta_seconds / 10)) * 10
+
+
+def _target_state(target: TargetStatus) -> str | None:
+    """What keeps a target from working; nothing is known before it was first looked at."""
+    if target.state == "unknown":
+        return None
+    return target.state if target.state in TARGET_STATES else errors.TargetUnavailableError.key
 
 
 def _size(
@@ -191,9 +197,7 @@ TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
         translation_key="target_state",
         device_class=SensorDeviceClass.ENUM,
         options=TARGET_STATES,
-        value=lambda target: (
-            target.state if target.state in TARGET_STATES else errors.TargetUnavailableError.key
-        ),
+        value=_target_state,
     ),
     TargetSensorDescription(
         key="free_space",

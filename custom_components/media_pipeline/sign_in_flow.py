@@ -45,12 +45,22 @@ class SignInFlow(ConfigFlow):
 
     async def async_step_code(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Hand in the two-factor code, or have a new one sent."""
+        return await self._async_code("code", user_input)
+
+    async def async_step_code_sent(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """The same, when a new code is on its way."""
+        return await self._async_code("code_sent", user_input)
+
+    async def _async_code(self, step: str, user_input: dict[str, Any] | None) -> ConfigFlowResult:
         errors: dict[str, str] = {}
         if user_input is not None:
             try:
                 if delivery := user_input.get(flow_schemas.CONF_NEW_CODE):
                     session = await self._async_session()
                     await session.send_code(sms=delivery == "sms")
+                    step = "code_sent"
                 elif code := "".join(user_input.get(flow_schemas.CONF_CODE, "").split()):
                     await self._async_submit_code(code)
                     return await self._async_signed_in()
@@ -61,7 +71,7 @@ class SignInFlow(ConfigFlow):
             except PipelineError as err:
                 errors["base"] = flow_error(err, CONFIG_ERRORS)
         return self.async_show_form(
-            step_id="code",
+            step_id=step,
             data_schema=flow_schemas.CODE,
             errors=errors,
             description_placeholders={"account": self._account},

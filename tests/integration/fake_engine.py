@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from custom_components.media_pipeline.engine.config import EngineConfig
+from custom_components.media_pipeline.engine.config import EngineConfig, TargetConfig
 from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.model import (
     EngineEvent,
@@ -15,6 +15,7 @@ from custom_components.media_pipeline.engine.model import (
     Stage,
 )
 from custom_components.media_pipeline.engine.sources.icloud.session import ICloudSession
+from custom_components.media_pipeline.engine.targets.registry import probe_target
 
 PLAN = PlanSummary("plan-1", "abc", PlanState.PROPOSED, 1_790_000_000_000, 12, 3_400)
 
@@ -104,6 +105,10 @@ class FakeEngine:
     async def refresh(self) -> Snapshot:
         self._called("refresh")
         return self.snapshot
+
+    async def try_target(self, config: TargetConfig) -> None:
+        self._called("try_target")
+        await probe_target(config)
 
     async def checkpoint(self) -> None:
         self._called("checkpoint")

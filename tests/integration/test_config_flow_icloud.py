@@ -143,9 +143,11 @@ async def test_wrong_code_new_code_and_none(
     assert result["errors"] == {"code": "invalid_code"}
     sent = server.counts()["codes_sent"]
     result = await answer(hass, result, {"new_code": "sms"})
-    assert result["step_id"] == "code"
+    assert result["step_id"] == "code_sent"
     assert not result["errors"]
     assert server.counts()["codes_sent"] == sent + 1
+    result = await answer(hass, result, {"code": "000000"})
+    assert result["errors"] == {"code": "invalid_code"}
     server.fault("verify.*|code.*|2fa.*|signin.*", status=503)
     result = await answer(hass, result, {"code": server.code})
     assert set(result["errors"]) == {"base"}

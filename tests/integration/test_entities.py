@@ -109,11 +109,11 @@ async def test_states(hass: HomeAssistant, engine: FakeEngine) -> None:
         "sensor.icloud_photos_last_run_result": "completed",
         "sensor.icloud_photos_icloud_used": "100.0",
         "sensor.icloud_photos_icloud_total": "200.0",
-        "sensor.icloud_photos_archive_free": "7.0",
+        "sensor.icloud_photos_archive_free_space": "7.0",
         "binary_sensor.icloud_photos_problem": "off",
         "binary_sensor.icloud_photos_signed_in": "on",
         "sensor.second_disk_state": "ok",
-        "sensor.second_disk_free": "5.0",
+        "sensor.second_disk_free_space": "5.0",
         "sensor.second_disk_copies": "60",
         "sensor.second_disk_missing_copies": "3",
         "sensor.second_disk_last_verified": "2026-09-21T14:13:20+00:00",
@@ -200,7 +200,7 @@ async def test_numbers_are_refreshed_while_idle(
     freezer.tick(timedelta(minutes=5, seconds=2))
     async_fire_time_changed(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
-    state = hass.states.get("sensor.icloud_photos_archive_free")
+    state = hass.states.get("sensor.icloud_photos_archive_free_space")
     assert state is not None
     assert state.state == "1.0"
 
@@ -208,7 +208,7 @@ async def test_numbers_are_refreshed_while_idle(
     freezer.tick(timedelta(minutes=5, seconds=2))
     async_fire_time_changed(hass)
     await hass.async_block_till_done(wait_background_tasks=True)
-    state = hass.states.get("sensor.icloud_photos_archive_free")
+    state = hass.states.get("sensor.icloud_photos_archive_free_space")
     assert state is not None
     assert state.state == STATE_UNAVAILABLE
 

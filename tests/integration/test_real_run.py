@@ -71,7 +71,7 @@ async def test_run_and_its_numbers(
     assert state(hass, "sensor.photo_folder_archived_items") == "4"
     assert state(hass, "sensor.photo_folder_protected") == "0.0", "two copies die with one disk"
     assert state(hass, "sensor.photo_folder_last_run_result") == "completed"
-    assert float(state(hass, "sensor.photo_folder_archive_free")) > 0
+    assert float(state(hass, "sensor.photo_folder_archive_free_space")) > 0
     assert state(hass, "binary_sensor.photo_folder_problem") == "off"
     assert state(hass, "sensor.second_disk_state") == "ok"
     assert int(state(hass, "sensor.second_disk_copies")) >= 4

@@ -24,7 +24,7 @@ from tests.support.sftp import start_sftp_server
 
 from .conftest import Places
 from .fake_engine import FakeEngine
-from .helpers import folder_entry, folder_target, icloud_entry
+from .helpers import folder_entry, folder_target, icloud_entry, make_photo
 
 type Post = Callable[..., Any]
 
@@ -219,6 +219,32 @@ async def test_target_looked_at_again(
     assert flow["type"] == "create_entry"
 
 
+async def test_target_without_its_marker_is_not_repaired(
+    hass: HomeAssistant, places: Places, real_entry: MockConfigEntry, post: Post
+) -> None:
+    """An empty mount point is neither marked anew nor taken for the target."""
+    engine = real_entry.runtime_data.engine
+    await engine.wait_run(await engine.start_run())
+    away = places.target.rename(places.root / "unmounted")
+    places.target.mkdir()
+    make_photo(places.photos / "another.jpg", 77)
+    await engine.wait_run(await engine.start_run())
+    await hass.async_block_till_done()
+    assert hass.states.is_state("sensor.second_disk_state", "marker_missing")
+
+    flow = await post(begin(f"target_marker_missing_{real_entry.entry_id}_target-1"))
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    assert list(places.target.iterdir()) == []
+
+    places.target.rmdir()
+    away.rename(places.target)
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert hass.states.is_state("sensor.second_disk_state", "ok"), "seen without another run"
+
+
 async def test_changed_host_key(
     hass: HomeAssistant,
     tmp_path: Path,
@@ -258,10 +284,7 @@ async def test_changed_host_key(
     shown = flow["description_placeholders"]
     assert shown["place"] == f"127.0.0.1:{data['path']}"
     assert shown["fingerprint"] != shown["old_fingerprint"]
-    with patch(
-        "custom_components.media_pipeline.repairs.probe_target",
-        side_effect=errors.TargetAuthFailed("why"),
-    ):
+    with patch.object(fake_engines[-1], "error", errors.TargetAuthFailed("why")):
         flow = await post({}, flow)
     assert flow["errors"] == {"base": "still_there"}
     flow = await post({}, flow)

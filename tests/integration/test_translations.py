@@ -46,6 +46,7 @@ CONFIG_FORMS: Forms = {
     "user": None,
     "icloud": flow_schemas.ICLOUD,
     "code": flow_schemas.CODE,
+    "code_sent": flow_schemas.CODE,
     "consent": vol.Schema({}),
     "connection": vol.Schema({}),
     "libraries": flow_schemas.libraries([LibraryInfo("PrimarySync", shared=False)], None),
@@ -80,7 +81,8 @@ def pipeline_errors() -> list[type[PipelineError]]:
 def shown_steps(flow: type) -> set[str]:
     """Steps that a flow can show: form and menu ids in its source."""
     ours = [cls for cls in flow.__mro__ if cls.__module__.startswith(integration.__name__)]
-    return {step for cls in ours for step in re.findall(r'step_id="(\w+)"', inspect.getsource(cls))}
+    shown = re.compile(r'(?:step_id=|_async_code\()"(\w+)"')
+    return {step for cls in ours for step in shown.findall(inspect.getsource(cls))}
 
 
 def menu_options(module: str) -> set[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from .config import EngineConfig
+from .config import EngineConfig, TargetConfig
 from .errors import EngineStopped
 from .model import (
     DEFAULT_STAGES,
@@ -181,6 +181,14 @@ class Engine:
     async def refresh(self) -> Snapshot:
         """Compute the numbers anew (free space, catalog)."""
         return await self._call(self._opened().refresh())
+
+    async def try_target(self, config: TargetConfig) -> None:
+        """Connect to a target of ours, which must still carry its marker, and write for once.
+
+        ``config`` may differ from the engine's own. Raises what ``Target.open`` raises.
+        """
+        await self._call(self._opened().targets.try_again(config))
+        await self.refresh()
 
     async def checkpoint(self) -> None:
         """Bring the catalog's file up to date, before it is copied. Raises CatalogUnusable."""

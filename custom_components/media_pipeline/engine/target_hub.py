@@ -8,7 +8,7 @@ from .catalog.database import Catalog
 from .config import TargetConfig
 from .errors import PipelineError
 from .targets.base import Target, TargetIdentity
-from .targets.registry import make_target
+from .targets.registry import make_target, probe_target
 
 
 class TargetHub:
@@ -56,6 +56,15 @@ class TargetHub:
             await self._catalog.write(copy_results.target_opened, target_id, info)
             self._open[target_id] = target
             return target
+
+    async def try_again(self, config: TargetConfig) -> None:
+        """Try a known target out, with what is remembered of it; its state is stored on success.
+
+        ``config`` may differ from the stored one. Raises what ``Target.open`` raises.
+        """
+        row = (await self._catalog.read(work.known_targets))[config.target_id]
+        info = await probe_target(config, TargetIdentity(row.marker_id, row.device_id))
+        await self._catalog.write(copy_results.target_opened, config.target_id, info)
 
     async def failed(self, target_id: str, err: PipelineError) -> None:
         """A target stopped working: let go of it and remember why."""

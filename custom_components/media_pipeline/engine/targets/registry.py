@@ -19,13 +19,16 @@ def make_target(config: TargetConfig, identity: TargetIdentity) -> Target:
             assert_never(config)
 
 
-async def probe_target(config: TargetConfig) -> TargetInfo:
-    """Connect, write, publish, read back and remove a small file; then mark the folder as ours.
+async def probe_target(
+    config: TargetConfig, identity: TargetIdentity | None = None
+) -> TargetInfo:
+    """Connect, write, publish, read back and remove a small file.
 
-    Leaves nothing but the marker, and not even that when anything fails. Raises what
-    ``Target.open`` raises; the returned identity is to be stored.
+    Without ``identity`` the folder is marked as ours; with one it must carry that marker. Leaves
+    nothing but the marker, and not even that when anything fails. Raises what ``Target.open``
+    raises; the returned identity is to be stored.
     """
-    target = make_target(config, TargetIdentity())
+    target = make_target(config, identity or TargetIdentity())
     try:
         return await target.open()
     finally:
