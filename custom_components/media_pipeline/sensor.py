@@ -49,6 +49,7 @@ class SourceSensorDescription(SensorEntityDescription):
     """A number of a source."""
 
     value: Callable[[Snapshot], StateType | datetime]
+    attributes: Callable[[Snapshot], dict[str, int]] | None = None
     icloud_only: bool = False
 
 
@@ -69,6 +70,21 @@ def _remaining(snapshot: Snapshot) -> int | None:
     if snapshot.run is None or snapshot.run.eta_seconds is None:
         return None
     return max(0, round(snapshot.run.eta_seconds / 10)) * 10
+
+
+def _progress_details(snapshot: Snapshot) -> dict[str, int]:
+    """Files and bytes over all stages of the run, and bytes per second."""
+    if snapshot.run is None:
+        return {}
+    parts = list(snapshot.run.stages.values())
+    return {
+        "files_done": sum(part.done for part in parts),
+        "files_total": sum(part.total for part in parts),
+        "files_failed": sum(part.failed for part in parts),
+        "bytes_done": sum(part.bytes_done for part in parts),
+        "bytes_total": sum(part.bytes_total for part in parts),
+        "bytes_per_second": round(snapshot.run.rate),
+    }
 
 
 def _target_state(target: TargetStatus) -> str | None:
@@ -133,6 +149,7 @@ SOURCE_SENSORS: tuple[SourceSensorDescription, ...] = (
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         suggested_display_precision=0,
         value=lambda data: round(data.run.percent, 1) if data.run else None,
+        attributes=_progress_details,
     ),
     SourceSensorDescription(
         key="time_remaining",
@@ -255,6 +272,16 @@ async def async_setup_entry(
 class SourceSensor(SourceEntity, SensorEntity):
     """A number of a source."""
 
+    _unrecorded_attributes = frozenset(
+        {
+            "files_done",
+            "files_total",
+            "files_failed",
+            "bytes_done",
+            "bytes_total",
+            "bytes_per_second",
+        }
+    )
     entity_description: SourceSensorDescription
 
     @property
@@ -262,6 +289,13 @@ class SourceSensor(SourceEntity, SensorEntity):
     def native_value(self) -> StateType | datetime:
         """The value in the latest snapshot."""
         return self.entity_description.value(self.coordinator.data)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, int] | None:
+        """Details for dashboards; not recorded."""
+        details = self.entity_description.attributes
+        return details(self.coordinator.data) if details else None
 
 
 class TargetSensor(TargetEntity, SensorEntity):

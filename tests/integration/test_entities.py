@@ -27,6 +27,8 @@ from custom_components.media_pipeline.engine.model import (
     RunStatus,
     RunSummary,
     Snapshot,
+    Stage,
+    StageProgress,
     TargetStatus,
     Usage,
 )
@@ -61,7 +63,18 @@ RUNNING = Snapshot(
             last_verified=1_790_000_000_000,
         )
     },
-    run=RunProgress("run-1", RunStatus.SYNC, 0, percent=41.27, eta_seconds=118.0),
+    run=RunProgress(
+        "run-1",
+        RunStatus.SYNC,
+        0,
+        stages={
+            Stage.INGEST: StageProgress(3, 10, 300, 1000),
+            Stage.SYNC: StageProgress(2, 10, 200, 1000, failed=1),
+        },
+        percent=41.27,
+        rate=1234.5,
+        eta_seconds=118.0,
+    ),
     last_run=RunSummary("run-0", 0, 1_790_000_000_000, RunOutcome.COMPLETED, ()),
     authenticated=True,
     usage=Usage(100 * GIB, 200 * GIB),
@@ -120,6 +133,20 @@ async def test_states(hass: HomeAssistant, engine: FakeEngine) -> None:
     }
     states = {state.entity_id: state.state for state in hass.states.async_all()}
     assert {key: states.get(key) for key in expected} == expected
+    progress = hass.states.get("sensor.icloud_photos_progress")
+    assert progress is not None
+    assert {
+        key: value
+        for key, value in progress.attributes.items()
+        if key.startswith(("files_", "bytes_"))
+    } == {
+        "files_done": 5,
+        "files_total": 20,
+        "files_failed": 1,
+        "bytes_done": 500,
+        "bytes_total": 2000,
+        "bytes_per_second": 1234,
+    }
     assert set(states) - set(expected) == {
         "button.icloud_photos_run",
         "button.icloud_photos_plan_cleanup",

@@ -25,6 +25,7 @@ class TargetHub:
         self._catalog = catalog
         self._make = make
         self._open: dict[str, Target] = {}
+        self._made: list[Target] = []
         self._locks: dict[str, asyncio.Lock] = {}
 
     @property
@@ -44,14 +45,12 @@ class TargetHub:
             target = self._make(
                 self._configs[target_id], TargetIdentity(row.marker_id, row.device_id)
             )
+            # known before it is opened: whatever cuts this off, ``close`` finds it
+            self._made.append(target)
             try:
                 info = await target.open()
             except PipelineError as err:
-                await target.close()
                 await self.failed(target_id, err)
-                raise
-            except BaseException:
-                await target.close()
                 raise
             await self._catalog.write(copy_results.target_opened, target_id, info)
             self._open[target_id] = target
@@ -74,6 +73,7 @@ class TargetHub:
         await self._catalog.write(copy_results.target_failed, target_id, err.key)
 
     async def close(self) -> None:
-        """Close every open target."""
-        targets, self._open = list(self._open.values()), {}
+        """Close every target that was ever made: one that failed may have been used since."""
+        self._open = {}
+        targets, self._made = self._made, []
         await asyncio.gather(*(target.close() for target in targets))

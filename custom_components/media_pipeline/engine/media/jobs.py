@@ -37,6 +37,18 @@ class Reason(StrEnum):
     NO_MEMORY = "no_memory"
 
 
+# Kinds of photo that are left alone whatever is in them; so no child need be started to say so.
+LEFT_ALONE = {
+    "heif": Reason.EFFICIENT_FORMAT,
+    "avif": Reason.EFFICIENT_FORMAT,
+    "webp": Reason.EFFICIENT_FORMAT,
+    "gif": Reason.EFFICIENT_FORMAT,
+    "tiff": Reason.RAW,
+    "cr3": Reason.RAW,
+    "png": Reason.PNG,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PhotoPreset:
     """How photos are made smaller: JPEG quality (1-95) and the largest picture in pixels."""

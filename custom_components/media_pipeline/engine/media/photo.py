@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageStat
 from ..errors import BrokenContainer, MediaUnreadable
 from .container import check_data
 from .data import Data
-from .jobs import PhotoPreset, Reason
+from .jobs import LEFT_ALONE, PhotoPreset, Reason
 from .jpeg import JpegLayout, Segment, jpeg_layout
 from .outcome import LeftAlone, Outcome, largest_kept
 
@@ -29,15 +29,6 @@ _EXTRAS = (
     b"Container:Directory",
     b"apple.com/HDRGainMap",
 )
-_LEFT_ALONE = {
-    "heif": Reason.EFFICIENT_FORMAT,
-    "avif": Reason.EFFICIENT_FORMAT,
-    "webp": Reason.EFFICIENT_FORMAT,
-    "gif": Reason.EFFICIENT_FORMAT,
-    "tiff": Reason.RAW,
-    "cr3": Reason.RAW,
-    "png": Reason.PNG,
-}
 _SAME_ENOUGH = 6.0  # mean difference of small grey versions, of 255
 
 
@@ -61,7 +52,7 @@ def _compress(source: Path, destination: Path, preset: PhotoPreset, min_saving: 
         data = Data(file)
         kind = check_data(data)
         if kind != "jpeg":
-            raise LeftAlone(_LEFT_ALONE.get(kind, Reason.UNSUPPORTED), kind)
+            raise LeftAlone(LEFT_ALONE.get(kind, Reason.UNSUPPORTED), kind)
         layout = jpeg_layout(data)
         _refuse_what_would_lose(data, layout, preset)
         kept = [

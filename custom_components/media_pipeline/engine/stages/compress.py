@@ -12,7 +12,7 @@ from ..catalog import results, work
 from ..checksums import hash_file
 from ..errors import FileVanished, PipelineError
 from ..media.container import check_container
-from ..media.jobs import CompressJob, CompressResult
+from ..media.jobs import LEFT_ALONE, CompressJob, CompressResult
 from ..model import Stage
 from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
@@ -53,6 +53,9 @@ class Compress:
         wanted = context.config.compress
         if not (wanted.videos if kind == "video" else wanted.photos):
             await self._left_alone(context, row, _DISABLED)
+            return
+        if kind == "photo" and row.container in LEFT_ALONE:
+            await self._left_alone(context, row, LEFT_ALONE[row.container])
             return
         try:
             await self._make(context, row, kind)

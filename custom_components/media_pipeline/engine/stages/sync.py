@@ -107,9 +107,11 @@ class Sync:
             if isinstance(err, SourceFileChanged | FileVanished):
                 await self._look_at_archive(context, row)
             context.progress.failed(self.stage, row.id)
-            await context.catalog.write(
-                copy_results.copy_failed, row.id, config.target_id, failure_of(err)
-            )
+            failure = failure_of(err)
+            if await context.catalog.write(
+                copy_results.copy_failed, row.id, config.target_id, failure
+            ):
+                _LOGGER.warning("a copy for a target was put aside: %s (%s)", failure.key, err)
             return
         await context.catalog.write(
             copy_results.copy_sent,

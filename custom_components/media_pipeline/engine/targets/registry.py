@@ -19,9 +19,7 @@ def make_target(config: TargetConfig, identity: TargetIdentity) -> Target:
             assert_never(config)
 
 
-async def probe_target(
-    config: TargetConfig, identity: TargetIdentity | None = None
-) -> TargetInfo:
+async def probe_target(config: TargetConfig, identity: TargetIdentity | None = None) -> TargetInfo:
     """Connect, write, publish, read back and remove a small file.
 
     Without ``identity`` the folder is marked as ours; with one it must carry that marker. Leaves
