@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import voluptuous as vol
-from homeassistant.config_entries import SOURCE_USER, ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntryState,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
 from homeassistant.const import (
     CONF_HOST,
     CONF_NAME,
@@ -41,6 +46,7 @@ from .places import folders_in_use
 
 _SECRETS = (CONF_PASSWORD, CONF_PRIVATE_KEY, CONF_PASSPHRASE)
 _CONNECT_TIMEOUT = 15.0
+_PLACE = (CONF_KIND, CONF_HOST, CONF_PORT, CONF_USERNAME, CONF_PATH)
 
 
 class TargetFlow(ConfigSubentryFlow):
@@ -240,12 +246,28 @@ class TargetFlow(ConfigSubentryFlow):
         return self._finish(self._sftp_unique_id)
 
     async def _async_probe(self) -> dict[str, str]:
+        """Try the place out; one that a target of ours keeps must still carry that target's marker.
+
+        Otherwise saving the form while a mount is away would make a target of the empty folder.
+        """
         target = build_target_config(self._data, self._changing or "new", self._title)
+        entry = self._get_entry()
         try:
-            await probe_target(target)
+            if self._same_place and entry.state is ConfigEntryState.LOADED:
+                await entry.runtime_data.engine.try_target(target)
+            else:
+                await probe_target(target)
         except PipelineError as err:
             return {"base": flow_error(err, TARGET_ERRORS)}
         return {}
+
+    @property
+    def _same_place(self) -> bool:
+        """True when a target is changed whose folder stays where it is."""
+        if not self._changing:
+            return False
+        before = self._get_reconfigure_subentry().data
+        return all(before.get(key) == self._data.get(key) for key in _PLACE)
 
     def _fingerprints(self, host_key: HostKey) -> dict[str, str]:
         return {

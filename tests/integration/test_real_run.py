@@ -218,3 +218,23 @@ async def test_diagnostics_tell_nothing_personal(
         {"kind": "folder", "path": "**REDACTED**", "content": "originals", "off_machine": True}
     ]
     assert found["engine"]["library"]["items"] == 4
+
+
+async def test_changing_a_target_whose_mount_is_away(
+    hass: HomeAssistant, places: Places, real_entry: MockConfigEntry
+) -> None:
+    """Saving the form must not make a target of the empty folder below the mount."""
+    await call(hass, "run", wait=True)
+    places.target.rename(places.root / "unmounted")
+    places.target.mkdir()
+    result: Any = await real_entry.start_subentry_reconfigure_flow(hass, "target-1")
+    form = {"name": "Disk", "path": str(places.target), "content": "both", "off_machine": False}
+    configure = hass.config_entries.subentries.async_configure
+    result = await configure(result["flow_id"], form)
+    assert result["errors"] == {"base": "marker_missing"}
+    assert list(places.target.iterdir()) == []
+    places.target.rmdir()
+    (places.root / "unmounted").rename(places.target)
+    result = await configure(result["flow_id"], form)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
