@@ -55,7 +55,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MediaPipelineConfigEntry
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop_engine))
     try:
         await coordinator.async_config_entry_first_refresh()
-    except Exception:
+    except Exception:  # whatever failed, the thread must not stay behind
         await coordinator.engine.stop()
         raise
     entry.runtime_data = coordinator

@@ -72,7 +72,7 @@ class Engine:
         await asyncio.to_thread(ready.wait)
         try:
             await self._call(self._open())
-        except BaseException:
+        except BaseException:  # also a cancelled start must end the thread
             await self.stop()
             raise
 

@@ -64,7 +64,7 @@ class Addresses:
             try:
                 records = await self._source.lookup(keys)
                 await self._store(keys, records)
-            except BaseException as err:
+            except BaseException as err:  # nobody may wait for ever, also when we are cancelled
                 for future in futures.values():
                     if not future.done():
                         future.set_exception(err)

@@ -59,7 +59,7 @@ class Compress:
             return
         try:
             await self._make(context, row, kind)
-        except Exception as err:
+        except Exception as err:  # a defect costs this item, not the run; see failure_of
             if stops_stage(err):
                 raise
             if isinstance(err, FileVanished):

@@ -173,7 +173,7 @@ class Ingest:
             done = await downloader.fetch(row)
         except AssetGone:
             return  # the look-up that said so has written it down
-        except Exception as err:
+        except Exception as err:  # a defect costs this item, not the run; see failure_of
             if stops_stage(err):
                 raise
             await self._failed(context, row, err)

@@ -101,7 +101,7 @@ class Sync:
             )
         except ArchiveAway:
             raise
-        except Exception as err:
+        except Exception as err:  # a defect costs this item, not the run; see failure_of
             if stops_stage(err):
                 raise
             if isinstance(err, SourceFileChanged | FileVanished):
