@@ -6,6 +6,7 @@ A change here needs a new revision under ``migrations/versions``; a test compare
 from sqlalchemy import (
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -45,7 +46,21 @@ assets = Table(
     Column("seen_walk", String),
     Column("purge_at", Integer),
     Column("created", Integer, nullable=False),
+    # what people know a photo by, as the source says it; None where it says nothing
+    Column("title", Text),
+    Column("description", Text),
+    Column("keywords", Text),  # a JSON list of texts
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("altitude", Float),
+    Column("tz_offset", Integer),  # seconds east of UTC when it was captured
+    Column("tz_name", String),
+    Column("subtype", String),
+    Column("burst_id", String),
+    Column("live", Boolean, nullable=False, server_default=text("0")),
+    Column("adjustment", String),
     UniqueConstraint("folder", "stem_key", name="assets_place"),
+    Index("assets_burst", "burst_id", sqlite_where=text("burst_id is not null")),
     Index("assets_state", "state"),
     Index("assets_record", "record_saved", "id"),
 )
@@ -99,6 +114,38 @@ resources = Table(
     Index("resources_compress", "compress", "state", "current", "next_attempt", "asset_id", "size"),
     Index("resources_proven", "state", "proven_at"),
     Index("resources_derived", "derived_from"),
+    # the same bytes under another asset (moved between libraries, a duplicate, an adopted file)
+    Index("resources_checksum", "checksum", "size"),
+)
+
+albums = Table(
+    "albums",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("library", String, nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("parent_key", String),
+    Column("kind", String, nullable=False),  # ``album`` or ``folder``
+)
+
+# by the assets' keys, because a membership may be listed before its asset
+album_assets = Table(
+    "album_assets",
+    metadata,
+    Column("album_key", String, primary_key=True),
+    Column("asset_key", String, primary_key=True),
+    Index("album_assets_asset", "asset_key"),
+)
+
+# what adopt has read of a tree, so that a second look reads only what changed
+found_files = Table(
+    "found_files",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("mtime_ns", Integer, nullable=False),
+    Column("checksum", String, nullable=False),  # Apple's, as on the records
+    Column("sha256", String, nullable=False),
 )
 
 targets = Table(
