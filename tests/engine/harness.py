@@ -47,6 +47,7 @@ class World:
     )
     events: list[EngineEvent] = field(default_factory=list)
     downloads: int = 8
+    libraries: tuple[str, ...] = ("PrimarySync",)
 
     @property
     def archive(self) -> Path:
@@ -62,7 +63,9 @@ class World:
             archive=self.archive,
             archive_id=identity.marker_id,
             archive_device=identity.device_id,
-            source=ICloudSourceConfig(self.stand_in.apple_id, self.stand_in.password),
+            source=ICloudSourceConfig(
+                self.stand_in.apple_id, self.stand_in.password, libraries=self.libraries
+            ),
             targets=(
                 FolderTargetConfig("disk", "Disk", self.target, off_machine=True, reserve_bytes=0),
             ),

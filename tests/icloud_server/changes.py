@@ -41,9 +41,9 @@ def current(library: Library, zone: Zone) -> str:
     return token(library, zone, end_of(zone))
 
 
-def database_token(library: Library) -> str:
-    """The token of the database as a whole; not a zone's."""
-    ends = ",".join(f"{name}={end_of(zone)}" for name, zone in library.zones.items())
+def database_token(library: Library, *, shared: bool) -> str:
+    """The token of a database as a whole; not a zone's."""
+    ends = ",".join(f"{zone.name}={end_of(zone)}" for zone in library.zones_of(shared=shared))
     return _seal(f"database|{library.generation}|{ends}")
 
 
@@ -96,7 +96,8 @@ class Changes:
     async def database(self, request: web.BaseRequest) -> web.Response:
         """Which zones changed."""
         data = await body_of(request)
-        zones = list(self.library.zones.values())
+        shared = "/shared/" in request.path
+        zones = self.library.zones_of(shared=shared)
         if "syncToken" in data:
             try:
                 kind, generation, ends = _unseal(str(data["syncToken"]))
@@ -108,7 +109,7 @@ class Changes:
             zones = [zone for zone in zones if known.get(zone.name) != str(end_of(zone))]
         return reply(
             {
-                "syncToken": database_token(self.library),
+                "syncToken": database_token(self.library, shared=shared),
                 "moreComing": False,
                 "zones": [
                     {
@@ -127,12 +128,12 @@ class Changes:
     async def zone(self, request: web.BaseRequest) -> web.Response:
         """What changed in each zone."""
         data = await body_of(request)
-        answers = [await self._one(wanted) for wanted in data.get("zones", ())]
+        shared = "/shared/" in request.path
+        answers = [await self._one(wanted, shared=shared) for wanted in data.get("zones", ())]
         return reply({"zones": answers})
 
-    async def _one(self, wanted: Json) -> Json:
-        name = wanted.get("zoneID", {}).get("zoneName")
-        zone = self.library.zones.get(str(name))
+    async def _one(self, wanted: Json, *, shared: bool) -> Json:
+        zone = self.library.find(wanted.get("zoneID") or {}, shared=shared)
         if zone is None:
             return {
                 "zoneID": wanted.get("zoneID"),

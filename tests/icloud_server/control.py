@@ -9,7 +9,10 @@ from .odd import ODDITIES
 from .specs import Kind
 from .zone import ASSET, MASTER, Zone
 
-SETTINGS = ("password", "code", "code_expired", "locked", "delivery", "protected", "consented")
+SETTINGS = (
+    *("password", "code", "code_expired", "codes_locked", "locked", "delivery", "protected"),
+    *("consented", "security_keys", "china", "web_access", "trust_days"),
+)
 
 
 class Control:
@@ -27,6 +30,7 @@ class Control:
             "content_bytes": self.server.content.bytes_sent,
             "codes_sent": self.server.account.codes_sent,
             "consents_asked": self.server.account.consent_asked,
+            "passwords_refused": self.server.account.passwords_refused,
         }
 
     def state(
@@ -113,6 +117,11 @@ class Control:
         self.server.account.logout_all()
         return {}
 
+    def forget_sign_ins(self) -> Json:
+        """The sign-in host forgets its sessions; cookies and trust stay good."""
+        self.server.account.forget_sign_ins()
+        return {}
+
     def untrust(self) -> Json:
         """End all sessions and forget trusted browsers."""
         self.server.account.untrust()
@@ -136,9 +145,19 @@ class Control:
         self.server.setup.quota = total
         return {}
 
-    def shared_library(self, count: int = 20) -> Json:
-        """Turn the shared library on."""
-        return {"zone": self.server.library.share(count)}
+    def shared_library(self, count: int = 20, joined: bool = False) -> Json:
+        """Turn the shared library on; ``joined`` when somebody else owns it."""
+        library = self.server.library
+        return {"zone": library.join(count) if joined else library.share(count)}
+
+    def move(self, index: int | list[int], to: str, zone: str = "PrimarySync") -> Json:
+        """Move assets to another library: gone here, and new there with the same bytes."""
+        source, goal = self._zone(zone), self._zone(to)
+        moved = []
+        for each in [index] if isinstance(index, int) else index:
+            moved.append(goal.take(source.spec(each), source.state(each)))
+            source.purge(each)
+        return self._names(goal, moved)
 
     # -- the library ----------------------------------------------------------------------------
 
@@ -272,8 +291,10 @@ class Control:
             options.delivery,
         )
         account.code_expired = account.locked = account.protected = account.consented = False
+        account.codes_locked = account.security_keys = account.china = False
+        account.web_access, account.trust_days = True, 90.0
         account.terms_accepted = account.terms_version
-        account.codes_sent = account.consent_asked = 0
+        account.codes_sent = account.consent_asked = account.passwords_refused = 0
         old = self.server.library
         self.server.build()
         self.server.library.generation = old.generation + 1

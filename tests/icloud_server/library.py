@@ -1,7 +1,9 @@
-"""The photo library of the account: its zones and their shared resources."""
+"""The photo libraries that the account sees: its zones, and those it was invited to."""
 
 import hashlib
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from .media import Media
 from .options import Options
@@ -19,13 +21,17 @@ class Library:
         self.media = Media(options.seed, options.photo_bytes, options.video_bytes)
         names = [name for name in options.kinds.replace(",", " ").split() if name]
         self._cycle = tuple(Kind(name) for name in names) or CYCLE
-        self.owner = "_" + hashlib.sha256(options.apple_id.encode()).hexdigest()[:32]
+        self.owner = _owner(options.apple_id)
+        self.host = _owner("host of " + options.apple_id)
+        self.joined: set[str] = set()
         self.generation = 1
         self.url_generation = 1
         self.primary = self._zone(PRIMARY, options.assets, huge=options.huge_bytes)
         self.zones = {PRIMARY: self.primary}
         if options.shared_library:
             self.share(options.shared_library)
+        if options.joined_library:
+            self.join(options.joined_library)
 
     def _zone(self, name: str, count: int, *, huge: int = 0) -> Zone:
         return Zone(
@@ -39,13 +45,41 @@ class Library:
         )
 
     def share(self, count: int) -> str:
-        """Turn the shared library on; its zone name."""
-        name = f"SharedSync-{uuid.uuid5(uuid.NAMESPACE_OID, str(self.options.seed))}".upper()
-        name = name.replace("SHAREDSYNC", "SharedSync")
+        """Turn the shared library on; its zone name. It is ours, so the private database has it."""
+        return self._add_shared(count, str(self.options.seed))
+
+    def join(self, count: int) -> str:
+        """Take part in a library of somebody else, which only the shared database has."""
+        name = self._add_shared(count, f"joined {self.options.seed}")
+        self.joined.add(name)
+        return name
+
+    def _add_shared(self, count: int, identity: str) -> str:
+        name = f"SharedSync-{str(uuid.uuid5(uuid.NAMESPACE_OID, identity)).upper()}"
         self.zones[name] = self._zone(name, count)
         return name
+
+    def owner_of(self, zone: Zone) -> str:
+        """The record name of the zone's owner."""
+        return self.host if zone.name in self.joined else self.owner
+
+    def zones_of(self, *, shared: bool) -> list[Zone]:
+        """The zones of one database."""
+        return [zone for name, zone in self.zones.items() if (name in self.joined) is shared]
+
+    def find(self, identifier: Mapping[str, Any], *, shared: bool) -> Zone | None:
+        """The zone that a request to one database names; in the shared one only with its owner."""
+        zone = self.zones.get(str(identifier.get("zoneName")))
+        if zone is None or (zone.name in self.joined) is not shared:
+            return None
+        owner = identifier.get("ownerRecordName")
+        return zone if owner == self.owner_of(zone) or (owner is None and not shared) else None
 
     def bytes_stored(self) -> int:
         """The bytes that count against the quota, Recently Deleted included."""
         all_totals = [zone.totals() for zone in self.zones.values()]
         return sum(totals[1] + totals[3] for totals in all_totals)
+
+
+def _owner(of: str) -> str:
+    return "_" + hashlib.sha256(of.encode()).hexdigest()[:32]

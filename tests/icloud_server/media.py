@@ -31,6 +31,7 @@ class Media:
 
     def size_of(self, spec: Spec, role: Role, edits: int) -> int:
         """The size alone; immediate for cheap assets."""
+        spec = spec.origin or spec
         kind = spec.format(role)
         if not spec.real and kind in {"jpeg", "heic", "png", "mov"}:
             size = self._cheap_size(spec, kind)
@@ -40,6 +41,7 @@ class Media:
 
     def body(self, spec: Spec, role: Role, edits: int) -> Body:
         """The bytes of a resource; `edits` counts how often it was edited since."""
+        spec = spec.origin or spec
         version = edits if role in {Role.EDITED, Role.EDITED_VIDEO} else 0
         kind = spec.format(role)
         if role in {Role.MEDIUM, Role.THUMB}:

@@ -27,7 +27,7 @@ class Modify:
     async def __call__(self, request: web.BaseRequest, faults: list[Fault]) -> web.Response:
         """Check every operation, then carry out those that passed."""
         data = await body_of(request)
-        zone = self.query.zone_of(data)
+        zone = self.query.zone_of(data, request)
         if zone is None:
             return self.query.no_zone()
         operations = data.get("operations", ())

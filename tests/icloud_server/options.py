@@ -17,6 +17,8 @@ class Options:
     video_bytes: int = 120_000
     latency_ms: int = 0
     shared_library: int = 0
+    joined_library: int = 0
+    """Assets in a shared library that somebody else owns, which lies in the shared database."""
     apple_id: str = "someone@example.com"
     password: str = "correct horse battery staple"
     code: str = "123456"

@@ -49,16 +49,21 @@ def _count_view(name: str) -> str:
     return COUNTS.get(name, "none")
 
 
+def is_shared(request: web.BaseRequest) -> bool:
+    """Whether a request is to the shared database: libraries of others that we take part in."""
+    return "/shared/" in request.path
+
+
 class Query:
     """Answers the reading side of the photo database."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
 
-    def zone_of(self, data: Json) -> Zone | None:
-        """The zone a request is about."""
+    def zone_of(self, data: Json, request: web.BaseRequest) -> Zone | None:
+        """The zone a request is about, if it lies in the database that was asked."""
         identifier = data.get("zoneID") or {"zoneName": "PrimarySync"}
-        return self.library.zones.get(str(identifier.get("zoneName")))
+        return self.library.find(identifier, shared=is_shared(request))
 
     @staticmethod
     def no_zone() -> web.Response:
@@ -66,8 +71,7 @@ class Query:
         return reply({"serverErrorCode": "ZONE_NOT_FOUND", "reason": "Zone does not exist"}, 404)
 
     async def zones(self, request: web.BaseRequest) -> web.Response:
-        """All zones; the shared database has none of its own."""
-        shared = "/shared/" in request.path
+        """The zones of one database."""
         return reply(
             {
                 "zones": [
@@ -76,8 +80,7 @@ class Query:
                         "syncToken": current(self.library, zone),
                         "atomic": True,
                     }
-                    for zone in self.library.zones.values()
-                    if not shared
+                    for zone in self.library.zones_of(shared=is_shared(request))
                 ]
             }
         )
@@ -85,7 +88,7 @@ class Query:
     async def query(self, request: web.BaseRequest) -> web.Response:
         """One page of an index."""
         data = await body_of(request)
-        zone = self.zone_of(data)
+        zone = self.zone_of(data, request)
         if zone is None:
             return self.no_zone()
         query = data.get("query", {})
@@ -166,7 +169,7 @@ class Query:
         data = await body_of(request)
         answers: list[Json] = []
         for entry in data.get("batch", ()):
-            zone = self.zone_of(entry)
+            zone = self.zone_of(entry, request)
             if zone is None:
                 return self.no_zone()
             wanted = _filters(entry["query"])["indexCountID"]
@@ -185,7 +188,7 @@ class Query:
     async def lookup(self, request: web.BaseRequest, faults: list[Fault]) -> web.Response:
         """Records by name; an error item for each that is not there."""
         data = await body_of(request)
-        zone = self.zone_of(data)
+        zone = self.zone_of(data, request)
         if zone is None:
             return self.no_zone()
         names = [str(entry["recordName"]) for entry in data.get("records", ())]

@@ -25,7 +25,7 @@ def zone_id(library: Library, zone: Zone) -> Json:
     """The zone's identifier."""
     return {
         "zoneName": zone.name,
-        "ownerRecordName": library.owner,
+        "ownerRecordName": library.owner_of(zone),
         "zoneType": "REGULAR_CUSTOM_ZONE",
     }
 

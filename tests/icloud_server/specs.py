@@ -83,6 +83,8 @@ class Spec:
     real: bool
     size: int = 0
     master_index: int = -1
+    origin: Spec | None = None
+    """Whose bytes it has, when it was moved here from another library."""
 
     @property
     def owner(self) -> int:

@@ -209,6 +209,16 @@ class Zone:
         )
         return self._append(copy)
 
+    def take(self, spec: Spec, state: State) -> int:
+        """An asset that was moved here from another library: new records, the same bytes."""
+        moved = replace(
+            spec, zone=self.name, index=len(self), master_index=-1, origin=spec.origin or spec
+        )
+        self.states[moved.index] = State(
+            edits=state.edits, favorite=state.favorite, caption=state.caption
+        )
+        return self._append(moved)
+
     def _append(self, spec: Spec) -> int:
         self.extras.append(spec)
         self.revision += 1
