@@ -2,9 +2,12 @@
 
 import hashlib
 import secrets
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 DSID = "20288408776"
+DAY = 24 * 3600.0
 ITERATIONS = 1000
 """Far fewer than Apple's 20064; the client takes the number from our answer."""
 
@@ -15,6 +18,8 @@ class Session:
 
     trusted: bool = False
     code_accepted: bool = False
+    trust_ends: float = 0.0
+    """Seconds since 1970; what the trust cookie says."""
 
 
 @dataclass(slots=True)
@@ -26,6 +31,10 @@ class Account:
     code: str
     delivery: str = "sms"
     code_expired: bool = False
+    codes_locked: bool = False
+    security_keys: bool = False
+    china: bool = False
+    web_access: bool = True
     locked: bool = False
     terms_version: int = 1
     terms_accepted: int = 1
@@ -33,12 +42,15 @@ class Account:
     consented: bool = False
     consent_asked: int = 0
     codes_sent: int = 0
+    passwords_refused: int = 0
+    trust_days: float = 90.0
     # the client's SRP library strips leading zero bytes of the salt and would never sign in
     salt: bytes = field(default_factory=lambda: b"\x5a" + secrets.token_bytes(15))
     sessions: dict[str, Session] = field(default_factory=dict)
     by_session_id: dict[str, str] = field(default_factory=dict)
     web_tokens: dict[str, bool] = field(default_factory=dict)
-    trust_tokens: set[str] = field(default_factory=set)
+    trust_tokens: dict[str, float] = field(default_factory=dict)
+    """Token → when it ends."""
 
     def secret(self, protocol: str) -> bytes:
         """What the client derives from the password."""
@@ -47,10 +59,10 @@ class Account:
             digest = digest.hex().encode()
         return hashlib.pbkdf2_hmac("sha256", digest, self.salt, ITERATIONS, 32)
 
-    def open_session(self, *, trusted: bool) -> tuple[str, str]:
+    def open_session(self, *, trust_ends: float) -> tuple[str, str]:
         """Start a session; return its id and its token."""
         identifier, token = secrets.token_hex(16), secrets.token_urlsafe(48)
-        self.sessions[token] = Session(trusted=trusted)
+        self.sessions[token] = Session(trusted=trust_ends > 0, trust_ends=trust_ends)
         self.by_session_id[identifier] = token
         return identifier, token
 
@@ -66,11 +78,17 @@ class Account:
         self.by_session_id[identifier] = token
         return token
 
-    def grant_trust(self) -> str:
-        """A trust token that saves the next code."""
+    def grant_trust(self, session: Session) -> str:
+        """A trust token that saves the next code, until it ends."""
         token = secrets.token_urlsafe(64)
-        self.trust_tokens.add(token)
+        session.trusted = True
+        session.trust_ends = self.trust_tokens[token] = time.time() + self.trust_days * DAY
         return token
+
+    def trust_until(self, tokens: Iterable[str]) -> float:
+        """When the longest trust of these tokens ends; 0 when none of them is good any more."""
+        ends = max((self.trust_tokens.get(token, 0.0) for token in tokens), default=0.0)
+        return ends if ends > time.time() else 0.0
 
     def grant_web_token(self, *, trusted: bool) -> str:
         """The cookie value that the other services accept."""
@@ -87,6 +105,11 @@ class Account:
         self.sessions.clear()
         self.by_session_id.clear()
         self.web_tokens.clear()
+
+    def forget_sign_ins(self) -> None:
+        """The sign-in host forgets its sessions, as it does soon; cookies and trust stay good."""
+        self.sessions.clear()
+        self.by_session_id.clear()
 
     def untrust(self) -> None:
         """Forget trusted browsers as well: the next sign-in needs a code."""

@@ -160,7 +160,7 @@ class StandInServer:
                 },
                 421,
             )
-        if self.account.protected and not self.account.consented:
+        if not self.account.web_access or (self.account.protected and not self.account.consented):
             return reply(
                 {"reason": "private db access disabled", "serverErrorCode": "ACCESS_DENIED"}, 403
             )

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 
 from aiohttp import web
 
@@ -43,7 +44,7 @@ class Setup:
                 "countryCode": "USA",
                 "hsaVersion": 2,
                 "hsaEnabled": True,
-                "isWebAccessAllowed": True,
+                "isWebAccessAllowed": self.account.web_access,
                 "statusCode": 2,
             },
             "webservices": {
@@ -59,13 +60,15 @@ class Setup:
         }
 
     @staticmethod
-    def _cookie(request: web.BaseRequest, answer: web.Response, name: str, value: str) -> None:
+    def _cookie(
+        request: web.BaseRequest, answer: web.Response, name: str, value: str, age: float = YEAR
+    ) -> None:
         answer.set_cookie(
             name,
             value,
             domain="." + domain_of(request.host),
             path="/",
-            max_age=YEAR,
+            max_age=round(age),
             secure=True,
             httponly=True,
         )
@@ -73,11 +76,14 @@ class Setup:
     async def account_login(self, request: web.BaseRequest) -> web.Response:
         """Exchange a session token for cookies."""
         data = await body_of(request)
+        home = "icloud.com.cn" if self.account.china else "icloud.com"
+        if domain_of(request.host) != home:
+            return reply({"domainToUse": home}, status=302)
         session = self.account.sessions.get(str(data.get("dsWebAuthToken")))
         if session is None:
             return reply({"success": False, "error": "Invalid Session Token"}, status=421)
-        if str(data.get("trustToken")) in self.account.trust_tokens:
-            session.trusted = True
+        if ends := self.account.trust_until([str(data.get("trustToken"))]):
+            session.trusted, session.trust_ends = True, ends
         answer = reply(self._account_data(request.host, trusted=session.trusted))
         self._cookie(
             request, answer, TOKEN_COOKIE, self.account.grant_web_token(trusted=session.trusted)
@@ -85,7 +91,9 @@ class Setup:
         for name in ("X-APPLE-WEBAUTH-USER", "X-APPLE-WEBAUTH-LOGIN", "X-APPLE-WEBAUTH-PCS-Photos"):
             self._cookie(request, answer, name, "v=1:t=" + secrets.token_urlsafe(24))
         if session.trusted:
-            self._cookie(request, answer, "X-APPLE-WEBAUTH-HSA-TRUST", secrets.token_urlsafe(24))
+            left = session.trust_ends - time.time()
+            value = secrets.token_urlsafe(24)
+            self._cookie(request, answer, "X-APPLE-WEBAUTH-HSA-TRUST", value, left)
         return answer
 
     async def validate(self, request: web.BaseRequest) -> web.Response:

@@ -23,6 +23,16 @@ PHONE = {
 }
 
 
+SECURITY_KEYS: Json = {
+    "keyNames": ["Blue key", "Spare key"],
+    "fsaChallenge": {
+        "challenge": "c29tZSBjaGFsbGVuZ2U",
+        "keyHandles": ["a2V5IG9uZQ", "a2V5IHR3bw"],
+        "rpId": "apple.com",
+    },
+}
+
+
 class _Verifier(Protocol):
     def get_challenge(self) -> tuple[bytes | None, bytes | None]: ...
     def verify_session(self, proof: bytes, /) -> bytes | None: ...
@@ -96,12 +106,13 @@ class SignIn:
         name, check = self._challenges.pop(str(data["c"]), ("", None))
         proven = check is not None and check.verify_session(base64.b64decode(data["m1"]))
         if not proven or name.lower() != self.account.apple_id.lower():
+            self.account.passwords_refused += 1
             return _error("-20101", "Check the account information you entered and try again.", 401)
         if self.account.locked:
             return _error("-20209", "This Apple Account has been locked for security reasons.", 403)
-        trusted = any(token in self.account.trust_tokens for token in data.get("trustTokens", ()))
-        identifier, token = self.account.open_session(trusted=trusted)
-        answer = reply({"authType": "hsa2"}, status=200 if trusted else 409)
+        trust_ends = self.account.trust_until(data.get("trustTokens", ()))
+        identifier, token = self.account.open_session(trust_ends=trust_ends)
+        answer = reply({"authType": "hsa2"}, status=200 if trust_ends else 409)
         answer.headers.update(
             {
                 "X-Apple-Session-Token": token,
@@ -117,8 +128,9 @@ class SignIn:
         """Which second factors there are; HTML with boot data, or JSON."""
         phones: Json = {"trustedPhoneNumber": PHONE, "trustedPhoneNumbers": [PHONE]}
         if "html" not in request.headers.get("Accept", ""):
-            return reply({"authType": "hsa2", "phoneNumberVerification": phones, **phones})
-        by_sms = self.account.delivery == "sms"
+            keys = SECURITY_KEYS if self.account.security_keys else {}
+            return reply({"authType": "hsa2", "phoneNumberVerification": phones, **phones, **keys})
+        by_sms = self.account.delivery == "sms" and not self.account.security_keys
         boot = {
             "direct": {
                 "authInitialRoute": "",
@@ -139,6 +151,8 @@ class SignIn:
         """Send a code by SMS or to the trusted devices."""
         if self._session(request) is None:
             return _error("-20528", "Your session has ended", 401)
+        if self.account.codes_locked:
+            return _error("-22981", "Too many verification codes have been sent.", 423)
         self.account.codes_sent += 1
         self.account.code_expired = False
         return reply({"trustedPhoneNumber": PHONE, "mode": "sms", "type": "verification"})
@@ -149,6 +163,8 @@ class SignIn:
         if session is None:
             return _error("-20528", "Your session has ended", 401)
         data = await body_of(request)
+        if self.account.codes_locked:
+            return reply({"securityCode": {"length": 6, "securityCodeLocked": True}}, status=423)
         if self.account.code_expired:
             return _error("-21654", "This code has expired.", 400)
         if str(data.get("securityCode", {}).get("code")) != self.account.code:
@@ -161,12 +177,11 @@ class SignIn:
         session = self._session(request)
         if session is None or not (session.code_accepted or session.trusted):
             return _error("-20528", "Your session has ended", 401)
-        session.trusted = True
         identifier = request.headers["X-Apple-ID-Session-Id"]
         return web.Response(
             status=204,
             headers={
-                "X-Apple-TwoSV-Trust-Token": self.account.grant_trust(),
+                "X-Apple-TwoSV-Trust-Token": self.account.grant_trust(session),
                 "X-Apple-Session-Token": self.account.renew(identifier),
             },
         )
