@@ -18,9 +18,8 @@ from custom_components.media_pipeline.engine.sources.icloud.records import (
     asset_record,
     expiry_of,
     filename_of,
-    int_of,
-    text_of,
 )
+from custom_components.media_pipeline.engine.sources.icloud.values import int_of, text_of
 
 CHECKSUM = "AY6c+BsE0jjaXx9tmVGJM1D2VcEO"
 URL = "https://cvws.icloud-content.com/B/AY6c-Bs/${f}?o=1&v=1&x=3&e=1533044225&k=2&s=3"

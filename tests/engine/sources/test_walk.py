@@ -8,7 +8,7 @@ from custom_components.media_pipeline.engine.errors import (
     SourceUnreachable,
     ThrottledError,
 )
-from custom_components.media_pipeline.engine.model import Role
+from custom_components.media_pipeline.engine.model import ORIGINAL_ROLES, Role
 from custom_components.media_pipeline.engine.sources.icloud.source import ICloudSource
 from tests.icloud_server.client import StandIn
 
@@ -55,7 +55,7 @@ async def test_full_walk(source: ICloudSource, server: StandIn) -> None:
             (role["size"], role["checksum"]) for role in expected["roles"].values()
         }
     roles = {each.role for asset in reader.assets.values() for each in asset.resources}
-    assert roles == set(Role) - {Role.RECORD, Role.COMPRESSED}
+    assert roles == ORIGINAL_ROLES
 
 
 async def test_hidden_and_deleted_are_walked_too(source: ICloudSource, server: StandIn) -> None:

@@ -9,8 +9,18 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from ..checksums import is_known_apple_scheme
 from ..clock import now_ms
-from ..model import AssetRecord, ChangePage, ResourceRecord, ResourceState, Role, SourceState
+from ..model import (
+    WRITTEN_ROLES,
+    AssetRecord,
+    ChangePage,
+    ResourceRecord,
+    ResourceState,
+    Role,
+    SourceState,
+)
 from ..names import collision_key, dated_folder, portable_name, split_name
+from .albums import store_albums
+from .details import columns_of
 from .schema import assets, resources
 from .store import add_rejects, set_values
 
@@ -26,6 +36,7 @@ def store_page(connection: Connection, page: ChangePage, walk_id: str) -> int:
     new = store_assets(connection, page.assets, walk_id)
     for key in page.gone:
         _set_state(connection, key, SourceState.GONE)
+    store_albums(connection, page.albums, page.gone)
     add_rejects(connection, page.malformed)
     set_values(connection, CURSOR, page.cursor)
     return new
@@ -76,6 +87,7 @@ def _columns(record: AssetRecord) -> dict[str, Any]:
         "state": SourceState.TRASHED if record.trashed else SourceState.PRESENT,
         "incomplete": record.incomplete,
         "raw": _raw_text(record),
+        **columns_of(record.details),
     }
 
 
@@ -126,7 +138,7 @@ def _store_resources(connection: Connection, asset_id: int, record: AssetRecord)
             select(resources).where(
                 resources.c.asset_id == asset_id,
                 resources.c.current,
-                resources.c.role.not_in([Role.COMPRESSED, Role.RECORD]),
+                resources.c.role.not_in([Role.COMPRESSED, *WRITTEN_ROLES]),
             )
         )
     }

@@ -7,8 +7,8 @@ from typing import Any, Final
 from ...errors import SourceBadAnswer
 from .answers import item_error
 from .fields import DESIRED_KEYS
-from .records import field_of, int_of
 from .session import ICloudSession
+from .values import field_of, int_of
 
 CAP: Final = 200
 """Apple's limit on records per answer, whatever is asked for."""

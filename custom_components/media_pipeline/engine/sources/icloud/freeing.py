@@ -10,7 +10,8 @@ from ..base import FreeRequest
 from ..http import retry_after
 from .answers import THROTTLED_CODES
 from .client import PhotosClient, Zone
-from .records import ASSET, field_of, int_of, is_gone, purge_time, text_of
+from .records import ASSET, is_gone, purge_time
+from .values import field_of, int_of, text_of
 
 type Record = Mapping[str, Any]
 

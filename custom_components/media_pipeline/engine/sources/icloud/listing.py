@@ -13,7 +13,8 @@ from ...errors import SourceBadAnswer
 from ...model import ChangePage
 from .client import DELETED, HIDDEN, LIBRARY, Page, PhotosClient, Zone
 from .pairing import Pairing
-from .records import ASSET, text_of
+from .records import ASSET
+from .values import text_of
 
 _LOGGER = logging.getLogger(__name__)
 INDEXES: Final = (LIBRARY, HIDDEN, DELETED)

@@ -10,7 +10,8 @@ from ...errors import ThrottledError
 from ...model import AssetRecord
 from .answers import item_error
 from .client import CAP, PhotosClient, Zone
-from .records import ASSET, MASTER, asset_record, is_gone, master_name, text_of
+from .records import ASSET, MASTER, asset_record, is_gone, master_name
+from .values import text_of
 
 type Record = Mapping[str, Any]
 

@@ -6,7 +6,6 @@ one CPLMaster (duplicates).
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 from ...model import AssetRecord, Kind, ResourceRecord, Role
 from ...names import split_name
 from ..formats import kind_of_suffix, kind_of_type, suffix_of_type
+from .details import details_of
 from .fields import ON_ASSET, ON_MASTER
+from .values import field_of, int_of, text_of
 
 MASTER: Final = "CPLMaster"
 ASSET: Final = "CPLAsset"
@@ -28,40 +29,8 @@ _FALLBACK_SUFFIX: Final = {
 }
 # Slow motion is an adjustment that Apple renders only when somebody exports the video.
 _NOT_RENDERED_ON_PURPOSE: Final = frozenset({"com.apple.video.slomo"})
-_LARGEST: Final = 1 << 62
 # Milliseconds around the years 0 and 9999: what Python's dates can show.
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_000
-
-
-def text_of(value: Any) -> str | None:
-    """A non-empty text that can be stored, or None."""
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return str(value).encode("utf-8", "replace").decode()
-    return str(value)
-
-
-def int_of(value: Any) -> int | None:
-    """A whole number that fits a database, or None."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        value = int(value)
-    if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) < 20:
-        value = int(value)
-    return value if isinstance(value, int) and -_LARGEST < value < _LARGEST else None
-
-
-def field_of(record: Mapping[str, Any], name: str) -> Any:
-    """The value of a field; None when any layer of it is missing or odd."""
-    fields = record.get("fields")
-    entry = fields.get(name) if isinstance(fields, Mapping) else None
-    return entry.get("value") if isinstance(entry, Mapping) else None
 
 
 def master_name(asset: Mapping[str, Any]) -> str | None:
@@ -137,6 +106,7 @@ def asset_record(
         hidden=int_of(field_of(asset, "isHidden")) == 1,
         trashed=int_of(field_of(asset, "isDeleted")) == 1,
         incomplete=_incomplete(asset, resources),
+        details=details_of(asset, live=any(each.role is Role.LIVE_VIDEO for each in resources)),
         raw={"asset": _without_urls(asset), "master": _without_urls(master)},
     )
 

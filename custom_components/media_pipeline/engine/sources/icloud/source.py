@@ -14,8 +14,9 @@ from .client import CAP, PhotosClient, Zone
 from .download import Downloads
 from .freeing import Freeing
 from .pairing import Pairing
-from .records import ASSET, is_gone, text_of
+from .records import ASSET, is_gone
 from .session import PRIMARY, ICloudSession, SignInState
+from .values import text_of
 from .walk import Walk, ahead
 
 _GONE: Final = frozenset({"NOT_FOUND", "UNKNOWN_ITEM"})
