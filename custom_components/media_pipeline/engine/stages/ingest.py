@@ -104,18 +104,22 @@ class Ingest:
 
     async def _list(self, context: StageContext) -> None:
         try:
-            while True:
-                try:
-                    await self._walk(context)
-                    break
-                except ThrottledError as err:
-                    if not await wait_out(context, err):
-                        raise
+            await self.list_all(context)
         except PipelineError as err:
             self._note(context, err)
         finally:
             self._listing = False
             context.control.announce()
+
+    async def list_all(self, context: StageContext) -> None:
+        """Store what changed at the source, and fetch nothing. Raises what stops it."""
+        while True:
+            try:
+                await self._walk(context)
+                return
+            except ThrottledError as err:
+                if not await wait_out(context, err):
+                    raise
 
     async def _walk(self, context: StageContext) -> None:
         cursor = await context.catalog.read(get_values, CURSOR)
