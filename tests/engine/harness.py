@@ -140,13 +140,13 @@ async def refusals(core: Core) -> dict[str, int]:
 
 
 def media_files(folder: Path) -> list[Path]:
-    """Files that people see, without markers, parts and records."""
+    """Files that people see, without markers, parts, records and sidecars."""
     return sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.suffix != ".json"
+        and path.suffix not in {".json", ".xmp"}
     )
 
 

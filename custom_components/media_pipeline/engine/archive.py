@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,10 @@ from .names import names_for
 _LOGGER = logging.getLogger(__name__)
 PARTS: Final = ".media_pipeline/parts"
 COMPRESSED: Final = "compressed"
+NO_HARD_LINKS: Final = frozenset(
+    {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+)
+"""What a file system answers that has no hard links, or none left for a file."""
 
 
 class Archive:
@@ -116,12 +121,28 @@ class Archive:
 
         Returns the relative path used: another one when somebody else's file is in the way.
         """
+        return self._write_over(relative, data, lambda path: _is_record_of(path, key))
+
+    def write_sidecar(self, relative: str, data: bytes, before: str | None) -> str:
+        """Write our sidecar, over one that is as we left it (SHA-256 ``before``) only. Blocking.
+
+        Other programs keep their own words in sidecars of this name: theirs, and ours after they
+        changed it, are left alone, and ours gets another name. Returns the relative path used.
+        """
+        ours = {before, hashlib.sha256(data).hexdigest()}
+        return self._write_over(
+            relative,
+            data,
+            lambda path: hash_file(path).sha256 in ours or not path.read_bytes().strip(b"\0"),
+        )
+
+    def _write_over(self, relative: str, data: bytes, ours: Callable[[Path], bool]) -> str:
         self.check()
         sha256 = hashlib.sha256(data).hexdigest()
         try:
             for candidate in names_for(relative, sha256):
                 final = self.path_of(candidate)
-                if final.exists() and not _is_record_of(final, key):
+                if final.exists() and not ours(final):
                     continue
                 temp = final.with_name(f".{final.name}.mp-part")
                 with temp.open("wb") as file:
@@ -164,7 +185,7 @@ def _link(part: Path, final: Path) -> bool:
         return False
     except OSError as err:
         # exFAT, some SMB and FUSE mounts have no hard links; we are the only writer here
-        if err.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}:
+        if err.errno not in NO_HARD_LINKS:
             raise
         if final.exists():
             return False

@@ -5,9 +5,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from ..clock import now_ms
-from ..model import CompressState, CopyState, ResourceState, Role
+from ..model import WRITTEN_ROLES, CompressState, ResourceState, Role
 from .failures import Failure, next_try
-from .schema import assets, copies, resources
+from .schema import assets, resources
 from .store import write_journal
 
 # Roles that compress looks at; a Live Photo's video must stay as it is to fit its still.
@@ -51,7 +51,7 @@ def archived(
 
 def ingest_failed(connection: Connection, resource_id: int, failure: Failure) -> bool:
     """A file could not be archived; returns True when it is quarantined now."""
-    attempts = _attempts(connection, resource_id) + 1
+    attempts = _attempts(connection, resource_id) + failure.counts
     quarantined, when = next_try(attempts, failure)
     connection.execute(
         update(resources)
@@ -78,49 +78,6 @@ def _attempts(connection: Connection, resource_id: int) -> int:
         connection.execute(
             select(resources.c.attempts).where(resources.c.id == resource_id)
         ).scalar_one()
-    )
-
-
-def record_saved(
-    connection: Connection, asset_id: int, raw: str, *, path: str, sha256: str, size: int
-) -> None:
-    """The record file of an asset is written; copies of an older version are to be sent again."""
-    now = now_ms()
-    written = {
-        "path": path,
-        "sha256": sha256,
-        "size": size,
-        "version": sha256,
-        "state": ResourceState.ARCHIVED,
-        "archived_at": now,
-        "proven_at": now,
-        "error": None,
-        "container": "json",
-    }
-    row = connection.execute(
-        select(resources.c.id, resources.c.sha256).where(
-            resources.c.asset_id == asset_id,
-            resources.c.role == Role.RECORD,
-            resources.c.current,
-        )
-    ).first()
-    if row is None:
-        connection.execute(
-            insert(resources).values(
-                asset_id=asset_id, role=Role.RECORD, filename=path.rpartition("/")[2], **written
-            )
-        )
-    else:
-        connection.execute(update(resources).where(resources.c.id == row.id).values(**written))
-        if row.sha256 != sha256:
-            connection.execute(
-                update(copies)
-                .where(copies.c.resource_id == row.id)
-                .values(state=CopyState.PENDING, next_attempt=0, attempts=0)
-            )
-    # only when nothing newer arrived meanwhile
-    connection.execute(
-        update(assets).where(assets.c.id == asset_id, assets.c.raw == raw).values(record_saved=True)
     )
 
 
@@ -210,7 +167,7 @@ def archive_damaged(connection: Connection, resource_id: int, reason: str) -> No
             .values(compress=CompressState.PENDING, next_attempt=0)
         )
         return
-    if row.role == Role.RECORD:
+    if row.role in WRITTEN_ROLES:
         connection.execute(
             update(assets)
             .where(

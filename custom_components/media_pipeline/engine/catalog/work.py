@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from ..model import (
     ORIGINAL_ROLES,
+    WRITTEN_ROLES,
     CompressState,
     Content,
     CopyState,
@@ -54,7 +55,7 @@ def to_ingest(
 
 
 def records_to_save(connection: Connection, limit: int, after: int = 0) -> Sequence[Row[Any]]:
-    """Assets whose originals are archived and whose record file is missing or old, by id."""
+    """Assets whose originals are archived and whose record or sidecar is missing or old, by id."""
     # an aggregate, because for EXISTS the planner takes the index on the state: all files per asset
     archived = (
         select(func.min(resources.c.state == ResourceState.ARCHIVED))
@@ -99,9 +100,9 @@ def to_compress(
 
 def _wanted(content: Content) -> Any:
     """Which archived resources a target with this content gets."""
-    originals = resources.c.role.in_([*ORIGINAL_ROLES, Role.RECORD])
+    originals = resources.c.role.in_([*ORIGINAL_ROLES, *WRITTEN_ROLES])
     smaller = or_(
-        resources.c.role.in_([Role.COMPRESSED, Role.RECORD]),
+        resources.c.role.in_([Role.COMPRESSED, *WRITTEN_ROLES]),
         and_(
             resources.c.role.in_(ORIGINAL_ROLES),
             or_(

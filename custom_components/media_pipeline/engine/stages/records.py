@@ -1,47 +1,90 @@
-"""The record file: what the source knew of an asset, as JSON beside its files."""
+"""Our own files beside an asset: the record (all that the source said, as JSON) and the sidecar.
+
+They are the only files that are ever written anew: whenever the source says something new of the
+asset or of its albums.
+"""
 
 import asyncio
 import hashlib
 import json
-from typing import Any
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Final
 
-from ..catalog import results, work
-from ..catalog.plans import originals_of
+from ..archive import Archive
+from ..catalog import work
+from ..catalog.details import details_of
+from ..catalog.records import Known, Written, files_written, known_of
+from ..model import Role
 from .base import StageContext
 from .places import record_place_of
+from .xmp import SUFFIX, Told, sidecar
 
-_BATCH = 50
-_FORMAT = 1
+_BATCH: Final = 50
+_FORMAT: Final = 1
 
 
 async def save_records(context: StageContext) -> None:
-    """Write the record files of all assets whose originals are archived. TargetUnavailableError."""
+    """Write what is missing or old, of assets whose originals are archived.
+
+    Raises TargetUnavailableError kinds; what was written until then is noted.
+    """
     after = 0  # one that changes meanwhile behind this is left to the next run
     while rows := await context.catalog.read(work.records_to_save, _BATCH, after):
-        for row in rows:
-            await context.control.checkpoint()
-            await _save(context, row)
+        await context.control.checkpoint()
+        batch = await context.catalog.read(known_of, rows)
+        outcomes = await asyncio.gather(
+            *(asyncio.to_thread(_write, context.archive, known) for known in batch),
+            return_exceptions=True,
+        )
+        done: list[tuple[Known, list[Written]]] = []
+        failed: list[BaseException] = []
+        for known, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                failed.append(outcome)
+            else:
+                done.append((known, outcome))
+        await context.catalog.write(files_written, done)
+        if failed:
+            raise failed[0]
         after = rows[-1].id
 
 
-async def _save(context: StageContext, asset: Any) -> None:
-    originals = await context.catalog.read(originals_of, asset.id)
-    data = _record_bytes(asset, originals)
-    # the one file of ours that changes: an older version of it may be replaced
-    place = await asyncio.to_thread(
-        context.archive.write_record, record_place_of(asset), data, asset.key
-    )
-    await context.catalog.write(
-        results.record_saved,
-        asset.id,
-        asset.raw,
-        path=place,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
-    )
+def _write(archive: Archive, known: Known) -> list[Written]:
+    """Write both files of one asset. Blocking."""
+    asset = known.asset
+    data = record_bytes(known)
+    place = archive.write_record(record_place_of(asset), data, asset.key)
+    written = [_written(Role.RECORD, place, data)]
+    wanted = sidecar_place_of(known)
+    if wanted is None:
+        return written
+    told = Told(details_of(asset), asset.captured, asset.favorite, known.albums)
+    before = known.written.get(Role.XMP)
+    # a folder's files say all this themselves; iCloud's database knows more than its files do
+    if before is not None or asset.master_key is not None or told.anything:
+        data = sidecar(told)
+        place = archive.write_sidecar(wanted, data, before.sha256 if before is not None else None)
+        written.append(_written(Role.XMP, place, data))
+    return written
 
 
-def _record_bytes(asset: Any, originals: Any) -> bytes:
+def sidecar_place_of(known: Known) -> str | None:
+    """Where the sidecar goes: beside the archived original, whatever name that got."""
+    for row in known.originals:
+        if row.role == Role.ORIGINAL and row.path and PurePosixPath(row.path).suffix != SUFFIX:
+            return str(row.path) + SUFFIX
+    return None
+
+
+def _written(role: Role, place: str, data: bytes) -> Written:
+    return Written(role, place, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def record_bytes(known: Known) -> bytes:
+    """The text of the record file."""
+    asset = known.asset
+    details = {name: value for name, value in asdict(details_of(asset)).items() if value}
     return (
         json.dumps(
             {
@@ -49,6 +92,8 @@ def _record_bytes(asset: Any, originals: Any) -> bytes:
                 "key": asset.key,
                 "library": asset.library,
                 "filename": asset.filename,
+                "details": details,
+                "albums": known.albums,
                 "files": [
                     {
                         "role": row.role,
@@ -57,7 +102,7 @@ def _record_bytes(asset: Any, originals: Any) -> bytes:
                         "sha256": row.sha256,
                         "source_checksum": row.checksum,
                     }
-                    for row in originals
+                    for row in known.originals
                 ],
                 "source": json.loads(asset.raw),
             },

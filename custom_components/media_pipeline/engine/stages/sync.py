@@ -15,7 +15,7 @@ from ..errors import (
     SourceFileChanged,
     TargetUnavailableError,
 )
-from ..model import Role, Stage
+from ..model import WRITTEN_ROLES, Stage
 from ..targets.base import Target
 from .base import StageContext, drain, failure_of, stops_stage
 from .verify import prove_archived
@@ -81,8 +81,8 @@ class Sync:
     ) -> None:
         await context.control.checkpoint()
         source = context.archive.path_of(row.path)
-        # only the record is ever written anew, and only over our own older one, wherever that lies
-        replace = row.role == Role.RECORD and row.copy_path is not None
+        # only files of ours are ever written anew, and only over our own older one
+        replace = row.role in WRITTEN_ROLES and row.copy_path is not None
         try:
             try:
                 stat = await asyncio.to_thread(source.stat)
