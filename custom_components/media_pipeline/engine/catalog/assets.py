@@ -2,30 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from itertools import batched
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from ..checksums import is_known_apple_scheme
 from ..clock import now_ms
-from ..model import (
-    WRITTEN_ROLES,
-    AssetRecord,
-    ChangePage,
-    ResourceRecord,
-    ResourceState,
-    Role,
-    SourceState,
-)
+from ..model import AssetRecord, ChangePage, SourceState
 from ..names import collision_key, dated_folder, portable_name, split_name
 from .albums import store_albums
 from .details import columns_of
-from .schema import assets, resources
+from .resources import store_resources
+from .schema import assets
 from .store import add_rejects, set_values
 
 CURSOR = "cursor/"
-_WALK = "walk_id"
+_NAMES: Final = 500
+"""Texts in one question; SQLite's own limit is far higher."""
 
 
 def store_page(connection: Connection, page: ChangePage, walk_id: str) -> int:
@@ -45,26 +39,31 @@ def store_page(connection: Connection, page: ChangePage, walk_id: str) -> int:
 def store_assets(
     connection: Connection, records: Sequence[AssetRecord], walk_id: str | None = None
 ) -> int:
-    """Insert or update assets and their resources; returns how many were new."""
-    if not records:
+    """Insert or update assets and their resources; returns how many were new.
+
+    The number of statements does not grow with the number of records: a library has 100,000.
+    """
+    # the last word on an asset counts, should a page name it twice
+    wanted = {record.key: record for record in records}
+    if not wanted:
         return 0
-    known = {
+    known = _rows_of(connection, wanted)
+    new = [record for record in wanted.values() if record.key not in known]
+    _insert_assets(connection, new, walk_id)
+    _update_assets(connection, known, wanted, walk_id)
+    ids = {key: row.id for key, row in known.items()}
+    ids |= {key: row.id for key, row in _rows_of(connection, [item.key for item in new]).items()}
+    store_resources(connection, [(ids[key], record) for key, record in wanted.items()])
+    return len(new)
+
+
+def _rows_of(connection: Connection, keys: Collection[str]) -> dict[str, Row[Any]]:
+    columns = (assets.c.id, assets.c.key, assets.c.raw)
+    return {
         row.key: row
-        for row in connection.execute(
-            select(assets).where(assets.c.key.in_([record.key for record in records]))
-        )
+        for part in batched(keys, _NAMES, strict=False)
+        for row in connection.execute(select(*columns).where(assets.c.key.in_(part)))
     }
-    new = 0
-    for record in records:
-        row = known.get(record.key)
-        if row is None:
-            asset_id = _insert_asset(connection, record, walk_id)
-            new += 1
-        else:
-            asset_id = row.id
-            _update_asset(connection, row, record, walk_id)
-        _store_resources(connection, asset_id, record)
-    return new
 
 
 def _raw_text(record: AssetRecord) -> str:
@@ -91,96 +90,79 @@ def _columns(record: AssetRecord) -> dict[str, Any]:
     }
 
 
-def _insert_asset(connection: Connection, record: AssetRecord, walk_id: str | None) -> int:
-    folder = dated_folder(record.captured)
-    stem, _ = split_name(portable_name(record.filename))
-    taken = connection.execute(
-        select(assets.c.id).where(
-            assets.c.folder == folder, assets.c.stem_key == collision_key(stem)
-        )
-    ).first()
-    if taken is not None:
-        # named after the identity, so that the same library always gets the same names
-        stem = f"{stem}~{hashlib.sha256(record.key.encode()).hexdigest()[:10]}"
-    result = connection.execute(
-        insert(assets).values(
-            key=record.key,
-            folder=folder,
-            stem=stem,
-            stem_key=collision_key(stem),
-            seen_walk=walk_id,
-            created=now_ms(),
-            **_columns(record),
-        )
-    )
-    key = result.inserted_primary_key
-    assert key is not None  # noqa: S101 - SQLAlchemy returns it for single inserts
-    return int(key[0])
-
-
-def _update_asset(
-    connection: Connection, row: Row[Any], record: AssetRecord, walk_id: str | None
+def _insert_assets(
+    connection: Connection, records: Sequence[AssetRecord], walk_id: str | None
 ) -> None:
-    columns = _columns(record)
-    if columns["raw"] != row.raw:
-        columns["record_saved"] = False
-    if not record.trashed:
-        columns["purge_at"] = None
-    if walk_id is not None:
-        columns["seen_walk"] = walk_id
-    connection.execute(update(assets).where(assets.c.id == row.id).values(columns))
+    if not records:
+        return
+    taken = _places_taken(connection, records)
+    now = now_ms()
+    rows = []
+    for record in records:
+        folder, stem = _place_of(record)
+        if (folder, collision_key(stem)) in taken:
+            # named after the identity, so that the same library always gets the same names
+            stem = f"{stem}~{hashlib.sha256(record.key.encode()).hexdigest()[:10]}"
+        taken.add((folder, collision_key(stem)))
+        rows.append(
+            {
+                "key": record.key,
+                "folder": folder,
+                "stem": stem,
+                "stem_key": collision_key(stem),
+                "seen_walk": walk_id,
+                "created": now,
+                **_columns(record),
+            }
+        )
+    connection.execute(insert(assets), rows)
 
 
-def _store_resources(connection: Connection, asset_id: int, record: AssetRecord) -> None:
-    current = {
-        row.role: row
+def _place_of(record: AssetRecord) -> tuple[str, str]:
+    stem, _ = split_name(portable_name(record.filename))
+    return dated_folder(record.captured), stem
+
+
+def _places_taken(connection: Connection, records: Sequence[AssetRecord]) -> set[tuple[str, str]]:
+    """Which of the places (folder, collision key of the stem) that these want have an owner."""
+    by_folder: dict[str, set[str]] = {}
+    for folder, stem in map(_place_of, records):
+        by_folder.setdefault(folder, set()).add(collision_key(stem))
+    return {
+        (folder, row.stem_key)
+        for folder, stems in by_folder.items()
+        for part in batched(stems, _NAMES, strict=False)
         for row in connection.execute(
-            select(resources).where(
-                resources.c.asset_id == asset_id,
-                resources.c.current,
-                resources.c.role.not_in([Role.COMPRESSED, *WRITTEN_ROLES]),
-            )
+            select(assets.c.stem_key).where(assets.c.folder == folder, assets.c.stem_key.in_(part))
         )
     }
-    for item in record.resources:
-        row = current.pop(item.role, None)
-        version = item.checksum or f"{item.size}:{record.asset_tag}"
-        if row is not None and row.version == version:
-            connection.execute(
-                update(resources)
-                .where(resources.c.id == row.id)
-                .values(url=item.url, url_expires=item.url_expires, size=item.size)
-            )
-            continue
-        if row is not None:
-            _supersede(connection, row.id)
-        connection.execute(insert(resources).values(**_resource_columns(asset_id, item, version)))
-    for row in current.values():  # e.g. an edit that was reverted
-        _supersede(connection, row.id)
 
 
-def _resource_columns(asset_id: int, item: ResourceRecord, version: str) -> dict[str, Any]:
-    return {
-        "asset_id": asset_id,
-        "role": item.role,
-        "filename": item.filename,
-        "size": item.size,
-        "checksum": item.checksum,
-        "checksum_known": is_known_apple_scheme(item.checksum),
-        "version": version,
-        "url": item.url,
-        "url_expires": item.url_expires,
-        "state": ResourceState.PENDING,
-    }
-
-
-def _supersede(connection: Connection, resource_id: int) -> None:
-    """Keep an older version's files and copies, but stop counting and sending it."""
-    connection.execute(
-        update(resources)
-        .where((resources.c.id == resource_id) | (resources.c.derived_from == resource_id))
-        .values(current=False)
-    )
+def _update_assets(
+    connection: Connection,
+    known: Mapping[str, Row[Any]],
+    records: Mapping[str, AssetRecord],
+    walk_id: str | None,
+) -> None:
+    # rows of one statement must have the same columns
+    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for key, row in known.items():
+        record = records[key]
+        columns = _columns(record)
+        if columns["raw"] != row.raw:
+            columns["record_saved"] = False
+        if not record.trashed:
+            columns["purge_at"] = None
+        if walk_id is not None:
+            columns["seen_walk"] = walk_id
+        by_columns.setdefault(tuple(columns), []).append({**columns, "_id": row.id})
+    for names, rows in by_columns.items():
+        connection.execute(
+            update(assets)
+            .where(assets.c.id == bindparam("_id"))
+            .values({name: bindparam(name) for name in names}),
+            rows,
+        )
 
 
 def _set_state(connection: Connection, key: str, state: SourceState) -> None:
