@@ -91,6 +91,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
     dry_run = {vol.Optional(ATTR_DRY_RUN, default=True): cv.boolean}
     register("cleanup", _cleanup, {**_PLAN, **dry_run}, optional)
     register("undo_cleanup", _undo_cleanup, _PLAN, optional)
+    register("quarantine", _quarantine, {}, SupportsResponse.ONLY)
+    register("retry_quarantined", _retry_quarantined, {}, optional)
     register("pause", _pause, {}, none)
     register("resume", _resume, {}, none)
     register("cancel", _cancel, {}, none)
@@ -142,6 +144,31 @@ async def _cleanup(request: Request) -> ServiceResponse:
 async def _undo_cleanup(request: Request) -> ServiceResponse:
     plan = await request.engine.undo_cleanup(request.call.data[ATTR_PLAN_ID], actor=request.actor)
     return {"plan": plan_response(plan)}
+
+
+async def _quarantine(request: Request) -> ServiceResponse:
+    names = {
+        subentry.subentry_id: subentry.title
+        for subentry in request.coordinator.config_entry.subentries.values()
+    }
+    return {
+        "files": [
+            {
+                "filename": file.filename,
+                "part": file.role.value,
+                "captured": iso(file.captured),
+                "stage": file.stage.value,
+                "target": names.get(file.target_id) if file.target_id else None,
+                "reason": file.reason,
+                "next_try": iso(file.next_attempt),
+            }
+            for file in await request.engine.quarantine()
+        ]
+    }
+
+
+async def _retry_quarantined(request: Request) -> ServiceResponse:
+    return {"files": await request.engine.retry_quarantined(actor=request.actor)}
 
 
 async def _pause(request: Request) -> None:

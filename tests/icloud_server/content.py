@@ -1,6 +1,7 @@
 """The content host: bytes by address, with ranges, expiry and all that can go wrong."""
 
 import asyncio
+import gzip
 import re
 import time
 
@@ -36,40 +37,33 @@ class Content:
         old = expires < time.time() or generation != str(self.library.url_generation)
         if old or any(fault.expired for fault in faults):
             return web.Response(status=410, headers={"x-apple-expired": "1"})
-        body = await self._find(resource)
+        fault = next((fault for fault in faults if fault.of_bytes), Fault())
+        body = await self._find(resource, fault.other)
         if body is None:
             return web.Response(status=404)
-        return await self._send(request, body, faults)
+        return await self._send(request, _instead(body, fault), fault)
 
-    async def _find(self, opaque: str) -> Body | None:
+    async def _find(self, opaque: str, further: int) -> Body | None:
         name, index_text, role, edits = opaque.split(".")
         zone = self.library.zones.get(name)
         index = int(index_text)
         if zone is None or index >= len(zone) or zone.gone(index, 0):
             return None
-        spec = zone.spec(index)
+        spec = zone.spec(index + further if index + further < len(zone) else index - further)
         if spec.real:
             return await asyncio.to_thread(self.library.media.body, spec, Role(role), int(edits))
         return self.library.media.body(spec, Role(role), int(edits))
 
-    async def _send(
-        self, request: web.BaseRequest, body: Body, faults: list[Fault]
-    ) -> web.StreamResponse:
-        fault = Fault()
-        for each in faults:
-            if (
-                any((each.cut_after >= 0, each.truncate_at >= 0, each.flip >= 0, each.shift_range))
-                or each.ignore_range
-                or each.rate
-            ):
-                fault = each
+    async def _send(self, request: web.BaseRequest, body: Body, fault: Fault) -> web.StreamResponse:
         size = body.size if fault.truncate_at < 0 else min(fault.truncate_at, body.size)
         start, stop, status = 0, size, 200
         headers = {
             "Accept-Ranges": "bytes",
-            "Content-Type": "application/octet-stream",
+            "Content-Type": fault.content_type or "application/octet-stream",
             "ETag": f'"{request.path.split("/")[2]}"',
         }
+        if fault.gzip:
+            headers["Content-Encoding"] = "gzip"
         asked = RANGE.match(request.headers.get("Range", ""))
         if asked and not fault.ignore_range:
             first, last = asked.groups()
@@ -78,7 +72,7 @@ class Content:
             if start >= size:
                 return web.Response(status=416, headers={"Content-Range": f"bytes */{size}"})
             start, status = min(start + fault.shift_range, stop - 1), 206
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size + fault.wrong_total}"
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = stop - start
         await response.prepare(request)
@@ -103,3 +97,17 @@ class Content:
             return response
         await response.write_eof()
         return response
+
+
+def _instead(body: Body, fault: Fault) -> Body:
+    """What is sent in place of the true bytes."""
+    if fault.text:
+        text = fault.text.encode()
+        return Body(text.ljust(body.size) if fault.same_length else text)
+    if fault.gzip:
+        return Body(gzip.compress(body.read(), 1))
+    if fault.pad:
+        return Body(body.read() + b"\0" * fault.pad)
+    if fault.zeros_from >= 0:
+        return Body(body.read()[: fault.zeros_from].ljust(body.size, b"\0"))
+    return body

@@ -43,6 +43,22 @@ class Fault:
     """Content: treat the address as expired."""
     rate: int = 0
     """Content: at most so many bytes in a second."""
+    wrong_total: int = 0
+    """Content: a Content-Range that makes the whole so many bytes longer."""
+    pad: int = 0
+    """Content: announce and send so many more bytes than there are."""
+    zeros_from: int = -1
+    """Content: the right length, but nothing but zeros from this offset on."""
+    other: int = 0
+    """Content: the bytes of the asset so much further on (as long when it is 8 of a kind)."""
+    gzip: bool = False
+    """Content: compressed, and said to be so, although nobody asked for it."""
+    text: str = ""
+    """Content: this text in place of the bytes, as if all were well."""
+    same_length: bool = False
+    """Content: fill the text up with spaces to the true length."""
+    content_type: str = ""
+    """Content: what the bytes are said to be."""
 
     record_error: str = ""
     """Modify and lookup: an error item with this code for the records concerned."""
@@ -56,6 +72,17 @@ class Fault:
     mute: bool = False
     """Modify: do as asked and do not mention the records concerned."""
     hits: int = 0
+
+    @property
+    def of_bytes(self) -> bool:
+        """Whether it changes how the bytes of a resource are sent."""
+        return (
+            any(at >= 0 for at in (self.cut_after, self.truncate_at, self.flip, self.zeros_from))
+            or any((self.shift_range, self.wrong_total, self.pad, self.other, self.rate))
+            or self.ignore_range
+            or self.gzip
+            or bool(self.text or self.content_type)
+        )
 
     def matches(self, op: str, host: str, path: str) -> bool:
         """Whether this rule is about such a request."""

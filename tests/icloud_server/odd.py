@@ -1,5 +1,6 @@
 """Odd records, of the kinds that users of other programs ran into."""
 
+import base64
 from collections.abc import Callable
 
 from .answers import Json
@@ -28,6 +29,15 @@ def _pending(fields: Json) -> None:
         fields["adjustmentType"] = {"value": "com.apple.photo", "type": "STRING"}
 
 
+def _unknown_scheme(fields: Json) -> None:
+    """As encrypted resources might have it: 21 bytes that do not begin with 0x01."""
+    for key, field in fields.items():
+        value = field.get("value")
+        if key.endswith("Res") and isinstance(value, dict) and "fileChecksum" in value:
+            raw = base64.b64decode(value["fileChecksum"])
+            value["fileChecksum"] = base64.b64encode(b"\x81" + raw[1:]).decode()
+
+
 ODDITIES: dict[str, Callable[[Json], None]] = {
     "not_uploaded": _without("resOriginal"),
     "edit_pending": _pending,
@@ -44,6 +54,7 @@ ODDITIES: dict[str, Callable[[Json], None]] = {
     ),
     "no_date": _without("assetDate"),
     "absurd_date": _with(assetDate={"value": -62_135_769_600_000, "type": "TIMESTAMP"}),
+    "unknown_checksum": _unknown_scheme,
     "no_master_reference": _without("masterRef"),
 }
 """By name; each changes the fields of a record in place."""

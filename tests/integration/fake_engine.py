@@ -9,6 +9,8 @@ from custom_components.media_pipeline.engine.model import (
     EngineEvent,
     PlanState,
     PlanSummary,
+    PutAside,
+    Role,
     RunOutcome,
     RunSummary,
     Snapshot,
@@ -98,6 +100,17 @@ class FakeEngine:
     async def undo_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
         self._called("undo_cleanup", plan_id=plan_id, actor=actor)
         return PLAN
+
+    async def quarantine(self) -> list[PutAside]:
+        self._called("quarantine")
+        return [
+            PutAside(Stage.INGEST, "IMG_1.HEIC", Role.ORIGINAL, "checksum_mismatch", 1, None, 2000),
+            PutAside(Stage.SYNC, "IMG_2.HEIC", Role.EDITED, "copy_mismatch", None, "gone", 3000),
+        ]
+
+    async def retry_quarantined(self, *, actor: str | None = None) -> int:
+        self._called("retry_quarantined", actor=actor)
+        return 2
 
     async def submit_code(self, code: str) -> None:
         self._called("submit_code", code=code)

@@ -44,6 +44,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "approve_cleanup": {"plan_id": "plan-1"},
     "cleanup": {"plan_id": "plan-1"},
     "undo_cleanup": {"plan_id": "plan-1"},
+    "retry_quarantined": {},
     "pause": {},
     "resume": {},
     "cancel": {},
@@ -123,6 +124,33 @@ async def test_cleanup(hass: HomeAssistant, engine: FakeEngine) -> None:
         ("cleanup", {"plan_id": "plan-1", "dry_run": False, "actor": None}),
         ("undo_cleanup", {"plan_id": "plan-1", "actor": None}),
     ]
+
+
+async def test_what_was_put_aside(
+    hass: HomeAssistant, engine: FakeEngine, hass_read_only_user: MockUser
+) -> None:
+    first, second = (await call(hass, "quarantine"))["files"]
+    assert first == {
+        "filename": "IMG_1.HEIC",
+        "part": "original",
+        "captured": "1970-01-01T00:00:00.001000+00:00",
+        "stage": "ingest",
+        "target": None,
+        "reason": "checksum_mismatch",
+        "next_try": "1970-01-01T00:00:02+00:00",
+    }
+    assert (second["stage"], second["target"], second["captured"]) == ("sync", None, None)
+    assert await call(hass, "retry_quarantined") == {"files": 2}
+    with pytest.raises(Unauthorized):  # file names are for admins
+        await hass.services.async_call(
+            DOMAIN,
+            "quarantine",
+            {},
+            blocking=True,
+            return_response=True,
+            context=Context(user_id=hass_read_only_user.id),
+        )
+    assert [name for name, _ in engine.calls] == ["quarantine", "retry_quarantined"]
 
 
 @pytest.mark.parametrize("name", ["pause", "resume", "cancel"])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .archive import Archive
-from .catalog import copy_results, plans, protection, results, store, work
+from .catalog import copy_results, plans, protection, quarantine, results, store, work
 from .catalog.database import Catalog
 from .catalog.protection import Ground
 from .config import EngineConfig
@@ -30,6 +30,7 @@ from .marker import FolderIdentity
 from .media.pool import MediaPool
 from .model import (
     EngineEvent,
+    PutAside,
     RunStatus,
     RunSummary,
     Snapshot,
@@ -277,6 +278,16 @@ class Core:
             run.stopping = True
             task.cancel()
         await asyncio.wait([task])
+
+    async def quarantine(self, limit: int) -> list[PutAside]:
+        """Files that were put aside, and why."""
+        return await self.catalog.read(quarantine.put_aside, limit)
+
+    async def retry_quarantined(self, actor: str | None) -> int:
+        """Let the next run try what was put aside."""
+        count = await self.catalog.write(quarantine.retry, actor)
+        await self.refresh()
+        return count
 
     def ground(self) -> Ground:
         """What protection is judged by."""

@@ -17,6 +17,7 @@ from .model import (
     DEFAULT_STAGES,
     EngineEvent,
     PlanSummary,
+    PutAside,
     RunSummary,
     Snapshot,
     Stage,

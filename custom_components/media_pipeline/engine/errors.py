@@ -172,6 +172,12 @@ class ErrorBody(CorruptError):
     key = "error_body"
 
 
+class EncodedBody(CorruptError):
+    """The bytes came compressed although plain ones were asked for."""
+
+    key = "encoded_body"
+
+
 class SourceFileChanged(CorruptError):
     """A file in the archive no longer has the bytes that were proven."""
 

@@ -362,6 +362,22 @@ class PlanSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class PutAside:
+    """A file that failed too often to be tried every time."""
+
+    stage: Stage
+    """What it failed in: ingest, compress or sync."""
+    filename: str
+    role: Role
+    reason: str
+    captured: int | None = None
+    target_id: str | None = None
+    """Sync only."""
+    next_attempt: int | None = None
+    """None when it is not tried again by itself (compress)."""
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryStats:
     """Numbers over the whole catalog."""
 

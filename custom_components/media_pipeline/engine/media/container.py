@@ -45,6 +45,13 @@ def check_container(path: Path, expected: str | None = None) -> str:
         raise FileVanished(str(err)) from err
 
 
+def is_error_text(path: Path) -> bool:
+    """Whether a file begins like an HTML, XML or JSON error text, and like no media we know."""
+    with path.open("rb") as file:
+        head = Data(file).read(0, 512)
+    return _walker(head) is None and _is_error_text(head)
+
+
 def check_data(data: Data, suffix: str = "") -> str:
     """Like ``check_container`` for data that is open already; ``suffix`` is lower case with dot."""
     head = data.read(0, 512)

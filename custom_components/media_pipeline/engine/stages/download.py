@@ -15,13 +15,15 @@ from ..control import Control
 from ..errors import (
     ChecksumMismatch,
     CorruptError,
+    ErrorBody,
     FileVanished,
     LengthMismatch,
+    SourceBadAnswer,
     SourceUnreachable,
     TargetFull,
     UrlExpired,
 )
-from ..media.container import check_container
+from ..media.container import check_container, is_error_text
 from ..model import Role
 from ..names import split_name
 from ..sources.base import Source
@@ -109,6 +111,7 @@ class Downloader:
         self._addresses = addresses
         self._control = control
         self._on_bytes = on_bytes
+        self._twins = twins
 
     async def fetch(self, row: Any) -> Archived:
         """Archive one resource (a row of the queue).
@@ -164,29 +167,29 @@ class Downloader:
                     if part.digest.size < row.size or row.size == 0:
                         await self._stream(url, row, part)
                     break
-                except UrlExpired:
-                    url = None
+                except UrlExpired, FileVanished:
+                    url = None  # also when it is not there: the record says what is
                     if attempt == _TRIES:
                         raise
-                except SourceUnreachable:
+                except (SourceUnreachable, SourceBadAnswer) as err:
                     if attempt == _TRIES:
                         raise
+                    if isinstance(err, SourceBadAnswer):  # another range than asked for
+                        await asyncio.to_thread(part.restart)
                     await asyncio.sleep(_PAUSE * attempt)
             await asyncio.to_thread(part.flush)
         finally:
             await asyncio.shield(asyncio.to_thread(part.close))
-        if part.digest.size != row.size:
-            raise LengthMismatch(
-                f"{part.digest.size} bytes instead of {row.size}",
-                expected=str(row.size),
-                actual=str(part.digest.size),
-            )
-        if row.checksum_known and part.digest.apple != row.checksum:
-            raise ChecksumMismatch("Apple's checksum differs")
+        if (wrong := _compare(part.digest, row)) is not None:
+            if await asyncio.to_thread(is_error_text, path):
+                raise ErrorBody(f"an error text: {wrong.detail}") from wrong
+            raise wrong
         return part.digest.sha256
 
     async def _stream(self, url: str, row: Any, part: _Part) -> None:
         async with self._source.fetch(url, part.digest.size) as download:
+            if download.offset and download.total not in {None, row.size}:
+                raise SourceBadAnswer(f"a range of {download.total} bytes, not of {row.size}")
             if download.offset != part.digest.size:
                 await asyncio.to_thread(part.restart)
             held: list[bytes] = []
@@ -197,7 +200,7 @@ class Downloader:
                     size += len(piece)
                     self._on_bytes(len(piece))
                     if part.digest.size + size > row.size:
-                        raise ChecksumMismatch("more bytes than announced")
+                        break  # which is found out by comparing
                     if size >= _PIECE:
                         await asyncio.to_thread(part.write, held)
                         held, size = [], 0
@@ -216,3 +219,16 @@ class Downloader:
                 os.utime(part, (row.captured / 1000, row.captured / 1000))
         path = self._archive.publish(part, place_of(row), sha256)
         return Archived(path, sha256, row.size, container)
+
+
+def _compare(digest: Digest, row: Any) -> CorruptError | None:
+    """What is wrong with the bytes that arrived; None when they are the announced ones."""
+    if digest.size != row.size:
+        return LengthMismatch(
+            f"{digest.size} bytes instead of {row.size}",
+            expected=str(row.size),
+            actual=str(digest.size),
+        )
+    if row.checksum_known and digest.apple != row.checksum:
+        return ChecksumMismatch("Apple's checksum differs")
+    return None

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -70,6 +72,7 @@ class Ingest:
         """One object per run."""
         self._listing = False
         self._broken = 0
+        self._breaks: Counter[int] = Counter()
 
     async def run(self, context: StageContext) -> None:
         """List and download side by side; what stops them is noted as a problem of the source."""
@@ -196,7 +199,11 @@ class Ingest:
 
     async def _failed(self, context: StageContext, row: Any, err: Exception) -> None:
         context.progress.failed(self.stage, row.id)
-        if await context.catalog.write(results.ingest_failed, row.id, failure_of(err)):
+        failure = failure_of(err)
+        if not failure.counts:
+            self._breaks[row.id] += 1
+            failure = replace(failure, tries=self._breaks[row.id])
+        if await context.catalog.write(results.ingest_failed, row.id, failure):
             _LOGGER.warning("a file was put aside: %r", err)
         if isinstance(err, SourceUnreachable):
             self._broken += 1

@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from ...errors import (
+    EncodedBody,
     ErrorBody,
     FileVanished,
     SourceBadAnswer,
@@ -65,7 +66,8 @@ class Downloads:
     async def fetch(self, url: str, offset: int = 0) -> AsyncIterator[Download]:
         """Open a stream from ``offset`` on.
 
-        Raises UrlExpired, SourceUnreachable, ThrottledError, FileVanished, ErrorBody.
+        Raises UrlExpired, SourceUnreachable, ThrottledError, FileVanished, ErrorBody,
+        EncodedBody, SourceBadAnswer (a range that was not asked for).
         """
         session = await self.open()
         if urlsplit(url).scheme != "https":
@@ -94,6 +96,9 @@ def _opened(response: aiohttp.ClientResponse, offset: int) -> Download:
         raise _refusal(response)
     if response.content_type in _TEXT_TYPES:
         raise ErrorBody(f"{response.content_type} instead of a photo or video")
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding != "identity":
+        raise EncodedBody(f"plain bytes were asked for, {encoding} came")
     length = response.content_length
     if status == 200:
         return Download(0, length, _pieces(response))
