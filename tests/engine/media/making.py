@@ -20,6 +20,16 @@ ICC: bytes = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rating>5</rating></x:xmpmeta>'
 
 
+def packet(attributes: str, inner: str = "") -> bytes:
+    """An XMP packet with one description."""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description rdf:about="" {attributes}>{inner}</rdf:Description>'
+        "</rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
 def picture(width: int = 640, height: int = 480, mode: str = "RGB") -> Image.Image:
     """Something between a photo and noise, so that sizes behave as with photos."""
     noise = Image.effect_noise((width // 4, height // 4), 50).resize((width, height))
@@ -28,12 +38,24 @@ def picture(width: int = 640, height: int = 480, mode: str = "RGB") -> Image.Ima
     return Image.merge("RGB", (noise, slope, round_)).convert(mode)
 
 
-def exif(orientation: int = 6) -> Image.Exif:
+CONTENT_ID = "9C3F0A52-6D1B-4A7E-8B52-0F4E7D1C2A33"
+
+
+def apple_note(content_id: str = CONTENT_ID) -> bytes:
+    """A maker note as iPhones write it, with the identifier that pairs a Live Photo."""
+    text = content_id.encode() + b"\0"
+    head = b"Apple iOS\0\0\x01MM" + struct.pack(">H", 1)
+    return head + struct.pack(">HHII", 0x11, 2, len(text), 32) + bytes(4) + text
+
+
+def exif(orientation: int = 6, content_id: str | None = None) -> Image.Exif:
     data = Image.Exif()
     data[0x112] = orientation
     data[0x10F], data[0x110] = "Maker", "Camera 1"
     details = data.get_ifd(0x8769)
     details[0x9003], details[0x9011], details[0x9291] = "2024:05:06 07:08:09", "+02:00", "123"
+    if content_id:
+        details[0x927C] = apple_note(content_id)
     rational = TiffImagePlugin.IFDRational
     place = data.get_ifd(0x8825)
     place[1], place[2] = "S", (rational(33), rational(51), rational(25, 2))

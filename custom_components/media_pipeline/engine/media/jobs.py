@@ -8,6 +8,22 @@ from typing import Literal
 MediaKind = Literal["photo", "video"]
 
 
+class PhotoFormat(StrEnum):
+    """What a smaller photo is written as."""
+
+    JPEG = "jpeg"
+    JPEG_LOSSLESS = "jpeg_lossless"
+    """The same picture to the last bit, only packed better."""
+    AVIF = "avif"
+    WEBP = "webp"
+    HEIC = "heic"
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its files."""
+        return ".jpg" if self in {self.JPEG, self.JPEG_LOSSLESS} else f".{self.value}"
+
+
 class Reason(StrEnum):
     """Why a smaller copy was kept (``compressed``) or the file was left alone (all others)."""
 
@@ -23,7 +39,7 @@ class Reason(StrEnum):
     RAW = "raw"  # RAW, DNG, TIFF
     PNG = "png"
     JPEG_EXTRAS = "jpeg_extras"  # gain map, second picture, motion photo, content credentials
-    EXIF_TOO_LARGE = "exif_too_large"
+    METADATA = "metadata"  # says something of itself that the wanted format has no place for
     HIGH_BIT_DEPTH = "high_bit_depth"
     CMYK = "cmyk"
 
@@ -51,10 +67,30 @@ LEFT_ALONE = {
 
 @dataclass(frozen=True, slots=True)
 class PhotoPreset:
-    """How photos are made smaller: JPEG quality (1-95) and the largest picture in pixels."""
+    """How photos are made smaller.
+
+    ``quality`` (1-95) is JPEG's and is translated for the other formats. Pictures of more than
+    ``max_pixels`` are left alone; those of more than ``cap_pixels`` are scaled down (0: never).
+    """
 
     quality: int = 85
     max_pixels: int = 120_000_000
+    format: PhotoFormat = PhotoFormat.JPEG
+    cap_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Captions:
+    """What the owner knows a photo by, to be written into derivatives.
+
+    ``captured`` (ISO 8601 with zone) is only used for a photo without a date that makes sense.
+    """
+
+    title: str | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+    favorite: bool = False
+    captured: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +122,7 @@ class CompressJob:
     role: str = "original"
     min_saving: float = 0.10
     preset: PhotoPreset | VideoPreset | None = None
+    captions: Captions | None = None
 
 
 @dataclass(frozen=True, slots=True)

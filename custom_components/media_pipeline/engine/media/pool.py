@@ -26,7 +26,15 @@ from ..errors import (
 )
 from ..model import Role
 from .child import default_command, run_child
-from .jobs import CompressJob, CompressResult, PhotoPreset, ProbeResult, Reason, VideoPreset
+from .jobs import (
+    CompressJob,
+    CompressResult,
+    PhotoFormat,
+    PhotoPreset,
+    ProbeResult,
+    Reason,
+    VideoPreset,
+)
 
 _ERRORS: dict[str, type[PipelineError]] = {
     error.key: error
@@ -120,6 +128,7 @@ class MediaPool:
             "partial": str(partial),
             "min_saving": job.min_saving,
             "preset": asdict(preset),
+            "captions": asdict(job.captions) if job.captions else None,
             "format": container,
         }
         try:
@@ -188,7 +197,10 @@ def _final_path(job: CompressJob) -> tuple[Path, str]:
     """Return where the copy goes (its ending fitting its content) and the container it gets."""
     path = job.destination
     if job.kind == "photo":
-        return (path if path.suffix.lower() in _JPEG_ENDINGS else path.with_suffix(".jpg")), "jpeg"
+        wanted = job.preset.format if isinstance(job.preset, PhotoPreset) else PhotoFormat.JPEG
+        fits = {wanted.suffix} if wanted.suffix != ".jpg" else _JPEG_ENDINGS
+        suffix = path.suffix if path.suffix.lower() in fits else wanted.suffix
+        return path.with_suffix(suffix), wanted.value
     container = _VIDEO_ENDINGS.get(path.suffix.lower())
     return (path, container) if container else (path.with_suffix(".mp4"), "mp4")
 

@@ -27,7 +27,7 @@ from ..errors import (
     PipelineError,
     TargetFull,
 )
-from .jobs import PhotoPreset, VideoPreset
+from .jobs import Captions, PhotoFormat, PhotoPreset, VideoPreset
 from .memory import near_limit, peak_resident
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -72,7 +72,12 @@ def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, An
     if job["job"] == "photo":
         from .photo import compress_photo
 
-        outcome = compress_photo(source, partial, PhotoPreset(**job["preset"]), saving)
+        photo = PhotoPreset(**{**job["preset"], "format": PhotoFormat(job["preset"]["format"])})
+        captions = job.get("captions")
+        said = (
+            Captions(**{**captions, "keywords": tuple(captions["keywords"])}) if captions else None
+        )
+        outcome = compress_photo(source, partial, photo, saving, said)
     else:
         from .video import compress_video
 

@@ -1,0 +1,158 @@
+"""Writing a decoded photo in one of the formats, with its metadata. Runs in the child process."""
+
+import io
+import os
+from typing import Any, Final
+
+from PIL import Image
+
+from .data import Data
+from .jobs import PhotoFormat, PhotoPreset, Reason
+from .jpeg import jpeg_layout
+from .memory import memory_available
+from .metadata import EXIF_HEADER, Metadata, is_metadata
+from .outcome import LeftAlone
+
+MARK: Final = b"media_pipeline"
+# JPEG's quality with about the same score (SSIMULACRA2) as the format's own quality plus this.
+_SAME_SCORE: Final = {PhotoFormat.AVIF: -7, PhotoFormat.WEBP: -1, PhotoFormat.HEIC: -30}
+_LONGEST_WEBP: Final = 16_383
+_BASE: Final = 60 << 20
+# Measured with 12 million pixels; HEIC and AVIF keep several versions of the picture.
+_PER_PIXEL: Final = {
+    PhotoFormat.JPEG: 9,
+    PhotoFormat.JPEG_LOSSLESS: 24,
+    PhotoFormat.AVIF: 30,
+    PhotoFormat.WEBP: 20,
+    PhotoFormat.HEIC: 30,
+}
+
+
+def check_memory(pixels: int, wanted: PhotoFormat) -> None:
+    """Raise LeftAlone when the machine can't hold a photo of that size now."""
+    needed, free = _BASE + pixels * _PER_PIXEL[wanted], memory_available()
+    if free is not None and free < needed:
+        raise LeftAlone(Reason.NO_MEMORY, f"{free >> 20} MiB free, {needed >> 20} MiB needed")
+
+
+def avif_speed(processors: int, memory: int | None) -> int:
+    """AVIF's effort by the machine's strength: 9 on a small one, 8 (+2 % size at a third of the
+    time of 6), 6 with processors to spare. ``memory`` is in bytes.
+    """
+    if processors < 4 or (memory is not None and memory < 2 << 30):
+        return 9
+    return 8 if processors < 12 else 6
+
+
+def encode(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:
+    """Return the picture in the preset's format with this metadata and, in a JPEG, our mark.
+
+    Raises LeftAlone when the format can't hold the picture or what it says about itself.
+    """
+    if preset.format is PhotoFormat.JPEG:
+        buffer = io.BytesIO()
+        image.info.pop("comment", None)  # all other metadata is only written when asked for
+        image.save(
+            buffer,
+            "JPEG",
+            quality=preset.quality,
+            progressive=True,
+            optimize=True,
+            subsampling="4:2:0",
+        )
+        return with_segments(buffer.getvalue(), said, b" q%d" % preset.quality)
+    if said.only_jpeg_holds:
+        raise LeftAlone(Reason.METADATA, "IPTC, comments or unknown parts")
+    return _modern(image, preset, said)
+
+
+def repack(raw: bytes, said: Metadata) -> bytes:
+    """Return the same JPEG picture, packed better, with this metadata and our mark."""
+    import mozjpeg_lossless_optimization as moz
+
+    packed: bytes = moz.optimize(raw, copy=moz.COPY_MARKERS.NONE)  # type: ignore[no-untyped-call]
+    return with_segments(packed, said, b" lossless")
+
+
+def with_segments(raw: bytes, said: Metadata, note: bytes) -> bytes:
+    """Put metadata segments and our mark before the picture data of a fresh JPEG."""
+    layout = jpeg_layout(Data(io.BytesIO(raw)))
+    body = next(segment.start for segment in layout.segments if not is_metadata(segment))
+    comment = MARK + note
+    mark = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+    segments = said.as_segments()
+    head = raw[2:body] if not segments else b""
+    return b"".join((b"\xff\xd8", head, *segments, mark, raw[body:]))
+
+
+def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:
+    """AVIF, WebP or HEIC."""
+    profile = image.info.get("icc_profile")
+    if image.mode == "L" and profile and preset.format is not PhotoFormat.AVIF:
+        raise LeftAlone(Reason.UNSUPPORTED, "grey with a colour profile")
+    if preset.format is PhotoFormat.WEBP:
+        if max(image.size) > _LONGEST_WEBP:
+            raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{max(image.size)} in a row")
+    elif said.orientation != 1:
+        image = image.transpose(TURNS[said.orientation])
+    exif, xmp = handed_over(said, preset.format, image.size)
+    options: dict[str, Any] = {
+        "quality": max(1, preset.quality + _SAME_SCORE[preset.format]),
+        "icc_profile": profile,
+    }
+    if exif:
+        options["exif"] = EXIF_HEADER + exif
+    if xmp:
+        options["xmp"] = xmp
+    match preset.format:
+        case PhotoFormat.AVIF:
+            kind = "AVIF"
+            options["speed"] = avif_speed(os.process_cpu_count() or 1, memory_available())
+        case PhotoFormat.WEBP:
+            kind = "WEBP"
+            options["method"] = 4
+        case _:
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+            kind = "HEIF"
+            options |= {"chroma": 420, "enc_params": {"preset": "fast"}}
+    buffer = io.BytesIO()
+    image.info.clear()  # nothing but what is said here
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def handed_over(
+    said: Metadata, made: PhotoFormat, size: tuple[int, int]
+) -> tuple[bytes, bytes | None]:
+    """The (EXIF, XMP) that such a file gets for a picture of ``size``.
+
+    AVIF and HEIC turn pictures by a property of their own, and libraries write EXIF anew to take
+    its orientation out, which breaks maker notes. So there the picture is turned and says nothing.
+    """
+    if made is PhotoFormat.WEBP:
+        return said.exif, said.whole_xmp
+    return said.upright(*size)
+
+
+def scaled(image: Image.Image, cap_pixels: int) -> Image.Image:
+    """The picture with at most so many pixels (0: as it is)."""
+    if not cap_pixels or image.width * image.height <= cap_pixels:
+        return image
+    part = (cap_pixels / (image.width * image.height)) ** 0.5
+    size = max(1, int(image.width * part)), max(1, int(image.height * part))
+    small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small.info = image.info
+    return small
+
+
+TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
