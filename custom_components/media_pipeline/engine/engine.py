@@ -24,6 +24,8 @@ from .model import (
 )
 
 if TYPE_CHECKING:
+    from .adopt.report import Report as AdoptReport
+    from .adopt.report import Request as AdoptRequest
     from .core import Core
     from .sources.icloud.session import ICloudSession
 
@@ -150,6 +152,24 @@ class Engine:
     async def cancel(self, *, actor: str | None = None) -> None:
         """Stop the run; what is done stays done. Raises NoActiveRun."""
         await self._call(self._opened().cancel(actor))
+
+    async def quarantine(self, *, limit: int = 1000) -> list[PutAside]:
+        """Files that were put aside, and why."""
+        return await self._call(self._opened().quarantine(limit))
+
+    async def retry_quarantined(self, *, actor: str | None = None) -> int:
+        """Let the next run try what was put aside; returns how many files."""
+        return await self._call(self._opened().retry_quarantined(actor))
+
+    async def adopt(self, request: AdoptRequest, *, actor: str | None = None) -> AdoptReport:
+        """Take over what another tool downloaded, or (dry run) say what could be. Takes a while.
+
+        Raises RunActive, the Adopt… errors, and what listing the source or writing to the archive
+        raises. Cancelled like a run; then the report is not complete.
+        """
+        from .adopt.desk import adopt
+
+        return await self._call(adopt(self._opened(), request, actor))
 
     async def plan_cleanup(
         self, *, limit: int | None = None, actor: str | None = None
