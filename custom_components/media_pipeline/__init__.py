@@ -9,6 +9,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
+from .code_reply import async_listen_for_codes
 from .const import DOMAIN
 from .coordinator import MediaPipelineConfigEntry, MediaPipelineCoordinator
 from .engine.errors import PermanentError, PipelineError
@@ -64,6 +65,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MediaPipelineConfigEntry
         config_entry_id=entry.entry_id, **source_device_info(entry)
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(async_listen_for_codes(hass, entry))
     entry.async_on_unload(entry.add_update_listener(_async_entry_changed))
     return True
 

@@ -73,8 +73,16 @@ class MediaPipelineCoordinator(DataUpdateCoordinator[Snapshot]):
         if self.data.problems and self.data.status is RunStatus.IDLE:
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
+    async def async_submit_code(self, code: str) -> None:
+        """Hand in a two-factor code that came without the form. Raises PipelineError.
+
+        The event entity tells how it went, whichever way a code came.
+        """
+        await self.engine.submit_code("".join(code.split()))
+        self._async_abort_reauth()
+
     @callback
-    def async_abort_reauth(self) -> None:
+    def _async_abort_reauth(self) -> None:
         """Apple knows us again by other means: nobody needs to be asked."""
         for flow in self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}):
             self.hass.config_entries.flow.async_abort(flow["flow_id"])

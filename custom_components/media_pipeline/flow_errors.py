@@ -42,8 +42,13 @@ CONFIG_ERRORS: Final = FOLDER_ERRORS | {
             e.TermsRequired,
             e.ConsentRequired,
             e.SourceAccessDenied,
+            e.WebAccessOff,
             e.CodeRequired,
             e.InvalidCode,
+            e.CodeExpired,
+            e.TooManyCodes,
+            e.SecurityKeyRequired,
+            e.WrongRegion,
         )
     ),
 }

@@ -1,11 +1,13 @@
 """Repairs that follow the engine's problems: made when one appears, removed when it goes."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PATH
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 
 from .const import CONF_ARCHIVE, CONF_FOLDER, DOMAIN
 from .engine import errors
@@ -17,6 +19,9 @@ SOURCE_ISSUES: Final = {
     errors.TermsRequired.key: "terms_required",
     errors.ConsentRequired.key: "consent_required",
     errors.SourceAccessDenied.key: "access_denied",
+    errors.WebAccessOff.key: "web_access_off",
+    errors.SecurityKeyRequired.key: "security_key_required",
+    errors.WrongRegion.key: "wrong_region",
     errors.SourceFolderMissing.key: "source_folder_missing",
     errors.MarkerMissing.key: "archive_marker_missing",
     errors.MarkerForeign.key: "archive_marker_foreign",
@@ -41,6 +46,9 @@ TARGET_ISSUES: Final = {
     errors.TargetPathMissing.key: "target_path_missing",
 }
 NOT_FIXABLE: Final = frozenset({"catalog_unusable"})
+TRUST_ISSUE: Final = "trust_ending"
+TRUST_DAYS: Final = (1, 3, 7)
+"""The repair about the end of the sign-in appears, and comes back, when so many days are left."""
 
 
 class IssueKeeper:
@@ -51,11 +59,16 @@ class IssueKeeper:
         self._hass = hass
         self._entry = entry
         self._shown: dict[str | None, frozenset[str]] = {}
-        for domain, issue_id in ir.async_get(hass).issues:
+        self._trust_days: int | None = None
+        for (domain, issue_id), issue in ir.async_get(hass).issues.items():
             key, found, target_id = issue_id.partition(f"_{entry.entry_id}")
-            if domain == DOMAIN and found:
-                target = target_id.removeprefix("_") or None
-                self._shown[target] = self._shown.get(target, frozenset()) | {key}
+            if domain != DOMAIN or not found or not issue.active:
+                continue  # what is not active is only remembered because somebody ignored it
+            if key == TRUST_ISSUE:
+                self._trust_days = int(str((issue.data or {}).get("days")))
+                continue
+            target = target_id.removeprefix("_") or None
+            self._shown[target] = self._shown.get(target, frozenset()) | {key}
 
     @callback
     def async_update(self, snapshot: Snapshot) -> None:
@@ -63,6 +76,7 @@ class IssueKeeper:
         self._async_show(
             None, frozenset(SOURCE_ISSUES[k] for k in snapshot.problems if k in SOURCE_ISSUES)
         )
+        self._async_show_trust(snapshot)
         for target_id, target in snapshot.targets.items():
             issue = TARGET_ISSUES.get(target.state)
             self._async_show(target_id, frozenset({issue} if issue else ()))
@@ -81,6 +95,45 @@ class IssueKeeper:
         """Remove every repair of this entry."""
         for target_id in list(self._shown):
             self._async_show(target_id, frozenset())
+        self._async_set_trust_days(None, None)
+
+    @callback
+    def _async_show_trust(self, snapshot: Snapshot) -> None:
+        """One repair that becomes more serious; while we are signed out, that is told instead."""
+        ends: datetime | None = None
+        days: int | None = None
+        if snapshot.trust_ends is not None and snapshot.authenticated:
+            ends = dt_util.utc_from_timestamp(snapshot.trust_ends / 1000)
+            left = ends - dt_util.utcnow()
+            days = next((days for days in TRUST_DAYS if left <= timedelta(days=days)), None)
+        self._async_set_trust_days(days, ends)
+
+    @callback
+    def _async_set_trust_days(self, days: int | None, ends: datetime | None) -> None:
+        if days == self._trust_days:
+            return
+        issue_id = self._issue_id(None, TRUST_ISSUE)
+        if self._trust_days is not None:
+            # a more serious one comes back even if the earlier one was ignored
+            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
+        self._trust_days = days
+        if days is None or ends is None:
+            return
+        data = {"entry_id": self._entry.entry_id, "target_id": None, "key": TRUST_ISSUE}
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            issue_id,
+            data={**data, "days": days},
+            is_fixable=True,
+            severity=ir.IssueSeverity.ERROR if days == 1 else ir.IssueSeverity.WARNING,
+            translation_key=TRUST_ISSUE,
+            translation_placeholders={
+                "name": self._entry.title,
+                "days": str(days),
+                "date": dt_util.as_local(ends).strftime("%Y-%m-%d %H:%M"),
+            },
+        )
 
     @callback
     def _async_show(self, target_id: str | None, wanted: frozenset[str]) -> None:

@@ -205,6 +205,14 @@ SOURCE_SENSORS: tuple[SourceSensorDescription, ...] = (
         diagnostic=True,
         icloud_only=True,
     ),
+    SourceSensorDescription(
+        key="trust_ends",
+        translation_key="trust_ends",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda data: moment(data.trust_ends),
+        icloud_only=True,
+    ),
     _size("archive_free", lambda data: data.archive_free, diagnostic=True),
 )
 

@@ -1,5 +1,7 @@
 """Signing in to iCloud: the part that setting up, reauth and reconfigure share."""
 
+import asyncio
+import logging
 import shutil
 from collections.abc import Mapping
 from functools import partial
@@ -19,12 +21,22 @@ from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
 
 from . import flow_schemas
+from .consent import APPROVE, async_wait_for_consent
 from .const import CONF_APPLE_ID, CONF_CHINA, CONF_LIBRARIES, DOMAIN
-from .engine.errors import ConsentRequired, InvalidCode, InvalidCredentials, PipelineError
+from .engine.errors import (
+    ConsentRequired,
+    InvalidCode,
+    InvalidCredentials,
+    PipelineError,
+    TermsRequired,
+    WrongRegion,
+)
 from .engine.model import LibraryInfo
 from .engine.sources.icloud.session import ICloudSession, SignInState
 from .engine_config import SESSION_DIR, make_private_dir, private_dir
 from .flow_errors import CONFIG_ERRORS, flow_error
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class SignInFlow(ConfigFlow):
@@ -36,6 +48,9 @@ class SignInFlow(ConfigFlow):
         self._own_session: ICloudSession | None = None
         self._libraries: list[LibraryInfo] | None = None
         self._accounts: set[str] = set()
+        self._waiting: asyncio.Task[list[LibraryInfo]] | None = None
+        self._moved = False
+        self._terms_shown = False
 
     async def async_step_archive(
         self, user_input: dict[str, Any] | None = None
@@ -62,12 +77,13 @@ class SignInFlow(ConfigFlow):
                     await session.send_code(sms=delivery == "sms")
                     step = "code_sent"
                 elif code := "".join(user_input.get(flow_schemas.CONF_CODE, "").split()):
-                    await self._async_submit_code(code)
-                    return await self._async_signed_in()
+                    return await self._async_submit_code(code)
                 else:
                     errors[flow_schemas.CONF_CODE] = "code_missing"
+            except TermsRequired:
+                return self._show_terms()
             except InvalidCode as err:
-                errors[flow_schemas.CONF_CODE] = err.key
+                errors[flow_schemas.CONF_CODE] = flow_error(err, CONFIG_ERRORS)
             except PipelineError as err:
                 errors["base"] = flow_error(err, CONFIG_ERRORS)
         return self.async_show_form(
@@ -80,8 +96,43 @@ class SignInFlow(ConfigFlow):
     async def async_step_consent(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Advanced Data Protection: the owner approves on a device, then we look again."""
-        return await self.async_step_libraries() if user_input is not None else self._show_consent()
+        """Advanced Data Protection: wait until the owner approves on a device."""
+        if self._waiting is None:
+            session = await self._async_session()
+            self._waiting = self.hass.async_create_task(
+                async_wait_for_consent(session), "media_pipeline consent", eager_start=False
+            )
+        if not self._waiting.done():
+            return self.async_show_progress(
+                step_id="consent", progress_action=APPROVE, progress_task=self._waiting
+            )
+        waited, self._waiting = self._waiting, None
+        try:
+            self._libraries = waited.result()
+        except ConsentRequired:
+            return self.async_show_progress_done(next_step_id="consent_again")
+        except PipelineError as err:
+            _LOGGER.debug("The wait for consent was broken off: %s", err.key)
+            return self.async_show_progress_done(next_step_id="connection")  # which looks again
+        return self.async_show_progress_done(next_step_id="libraries")
+
+    async def async_step_consent_again(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Nobody approved; the owner says when to ask again."""
+        if user_input is not None:
+            return await self.async_step_consent()
+        return self.async_show_form(step_id="consent_again", data_schema=vol.Schema({}))
+
+    async def async_step_terms(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """New terms: the owner accepts them with Apple, then we look again."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                return await self._async_sign_in(await self._async_session())
+            except PipelineError as err:
+                errors["base"] = flow_error(err, CONFIG_ERRORS)
+        return self._show_terms(errors)  # which other trouble kept us from looking
 
     async def async_step_connection(
         self, user_input: dict[str, Any] | None = None
@@ -97,8 +148,8 @@ class SignInFlow(ConfigFlow):
             try:
                 session = await self._async_session()
                 self._libraries = await session.libraries()
-            except ConsentRequired as err:
-                return self._show_consent(flow_error(err, CONFIG_ERRORS))
+            except ConsentRequired:
+                return await self.async_step_consent()
             except PipelineError as err:
                 return self.async_show_form(
                     step_id="connection",
@@ -178,11 +229,16 @@ class SignInFlow(ConfigFlow):
             return self._get_reauth_entry()
         return self._get_reconfigure_entry()
 
-    def _show_consent(self, error: str | None = None) -> ConfigFlowResult:
+    def _show_terms(self, errors: dict[str, str] | None = None) -> ConfigFlowResult:
+        """The terms again, with an error when they were shown before."""
+        if self._terms_shown and errors is None:
+            errors = {"base": TermsRequired.key}
+        self._terms_shown = True
         return self.async_show_form(
-            step_id="consent",
+            step_id="terms",
             data_schema=vol.Schema({}),
-            errors={"base": error} if error else None,
+            errors=errors,
+            description_placeholders={"account": self._account},
         )
 
     @staticmethod
@@ -225,13 +281,17 @@ class SignInFlow(ConfigFlow):
         session = self._engine_session(self._entry)
         return session or await self._async_open_session(self._data)
 
-    async def _async_submit_code(self, code: str) -> None:
+    async def _async_submit_code(self, code: str) -> ConfigFlowResult:
         """Hand the code to whoever asked for it; the engine then looks at its source again."""
         session = await self._async_session()
-        if session is self._own_session:
-            await session.submit_code(code)
-        else:
-            await self._entry.runtime_data.engine.submit_code(code)
+        try:
+            if session is self._own_session:
+                await session.submit_code(code)
+            else:
+                await self._entry.runtime_data.engine.submit_code(code)
+        except WrongRegion:
+            return await self._async_follow_region()
+        return await self._async_signed_in()
 
     async def _async_close_session(self) -> None:
         session, self._own_session = self._own_session, None
@@ -239,9 +299,24 @@ class SignInFlow(ConfigFlow):
             await session.close()
 
     async def _async_sign_in(self, session: ICloudSession) -> ConfigFlowResult:
-        if await session.sign_in() is SignInState.CODE_REQUIRED:
+        """Sign in because a person wants it. Raises PipelineError."""
+        try:
+            state = await session.sign_in(asked=True)
+        except TermsRequired:
+            return self._show_terms()
+        except WrongRegion:
+            return await self._async_follow_region()
+        if state is SignInState.CODE_REQUIRED:
             return await self.async_step_code()
         return await self._async_signed_in()
+
+    async def _async_follow_region(self) -> ConfigFlowResult:
+        """Apple says that the account is served elsewhere; a code that it took stays good there."""
+        if self._moved:
+            raise WrongRegion("on both sides")
+        self._moved = True
+        self._data[CONF_CHINA] = not self._data[CONF_CHINA]
+        return await self._async_sign_in(await self._async_open_session(self._data))
 
     async def _async_signed_in(self) -> ConfigFlowResult:
         if self.source == SOURCE_REAUTH:

@@ -140,6 +140,16 @@ class Control:
         self.server.account.terms_version += 1
         return {"version": self.server.account.terms_version}
 
+    def accept_terms(self) -> Json:
+        """The owner accepts the terms, in a browser."""
+        self.server.account.terms_accepted = self.server.account.terms_version
+        return {}
+
+    def end_trust(self) -> Json:
+        """Trusted browsers are forgotten; sessions go on until they end."""
+        self.server.account.trust_tokens.clear()
+        return {}
+
     def set_quota(self, total: int) -> Json:
         """The size of the storage plan."""
         self.server.setup.quota = total

@@ -169,7 +169,8 @@ class Session:
     error: errors.PipelineError | None = None
     state = SignInState.SIGNED_IN
 
-    async def sign_in(self) -> SignInState:
+    async def sign_in(self, *, asked: bool = False) -> SignInState:
+        assert asked, "a person is there"
         return self.state
 
     async def libraries(self) -> list[str]:
@@ -179,7 +180,14 @@ class Session:
 
 
 @pytest.mark.parametrize(
-    "problem", ["consent_required", "access_denied", "terms_required", "account_locked"]
+    "problem",
+    [
+        "access_denied",
+        "account_locked",
+        "security_key_required",
+        "terms_required",
+        "web_access_off",
+    ],
 )
 async def test_apple_wants_something(
     hass: HomeAssistant,

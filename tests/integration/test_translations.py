@@ -20,6 +20,7 @@ import custom_components.media_pipeline as integration
 from custom_components.media_pipeline import (
     binary_sensor,
     button,
+    consent,
     event,
     flow_errors,
     flow_schemas,
@@ -48,6 +49,8 @@ CONFIG_FORMS: Forms = {
     "code": flow_schemas.CODE,
     "code_sent": flow_schemas.CODE,
     "consent": vol.Schema({}),
+    "consent_again": vol.Schema({}),
+    "terms": vol.Schema({}),
     "connection": vol.Schema({}),
     "libraries": flow_schemas.libraries([LibraryInfo("PrimarySync", shared=False)], None),
     "folder": flow_schemas.FOLDER,
@@ -138,6 +141,10 @@ def test_flow_errors() -> None:
             assert key in known
 
 
+def test_progress() -> None:
+    assert set(TEXTS["config"]["progress"]) == {consent.APPROVE}
+
+
 def test_aborts() -> None:
     by_home_assistant = {
         "already_configured",
@@ -172,7 +179,7 @@ def test_exception_placeholders_are_always_given(error: type[PipelineError]) -> 
 
 
 def test_issues() -> None:
-    keys = {*issues.SOURCE_ISSUES.values(), *issues.TARGET_ISSUES.values()}
+    keys = {*issues.SOURCE_ISSUES.values(), *issues.TARGET_ISSUES.values(), issues.TRUST_ISSUE}
     assert set(TEXTS["issues"]) == keys
     for key, text in TEXTS["issues"].items():
         assert text["title"]
@@ -180,6 +187,8 @@ def test_issues() -> None:
             assert text["description"]
             continue
         flow = text["fix_flow"]
+        waits = {consent.APPROVE} if key == "consent_required" else set()
+        assert set(flow.get("progress", {})) == waits
         assert set(flow["error"]) == {"still_there"}
         steps = {"confirm"}
         if key == "archive_device_changed":

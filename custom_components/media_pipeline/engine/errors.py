@@ -86,9 +86,33 @@ class CodeRequired(NeedsUserError):
 
 
 class InvalidCode(NeedsUserError):
-    """The two-factor code was wrong or too old."""
+    """The two-factor code was wrong."""
 
     key = "invalid_code"
+
+
+class CodeExpired(InvalidCode):
+    """The two-factor code, or the sign-in that it was for, is too old."""
+
+    key = "code_expired"
+
+
+class TooManyCodes(NeedsUserError):
+    """Apple takes or sends no codes for a while, after too many of them."""
+
+    key = "too_many_codes"
+
+
+class SecurityKeyRequired(NeedsUserError):
+    """The account wants a hardware security key where others want a code."""
+
+    key = "security_key_required"
+
+
+class WrongRegion(NeedsUserError):
+    """The account lives in the other of Apple's two iClouds: mainland China, or everywhere else."""
+
+    key = "wrong_region"
 
 
 class AccountLocked(NeedsUserError):
@@ -113,6 +137,12 @@ class SourceAccessDenied(NeedsUserError):
     """Apple refuses access to photos (web access off, or data protection on)."""
 
     key = "access_denied"
+
+
+class WebAccessOff(SourceAccessDenied):
+    """The account does not allow access to iCloud data on the web."""
+
+    key = "web_access_off"
 
 
 class UrlExpired(TransientError):

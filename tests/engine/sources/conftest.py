@@ -78,10 +78,13 @@ async def make_session(server: StandIn, tmp_path: Path) -> AsyncIterator[MakeSes
     """Sessions of one folder, as one after another restart would make them."""
     made: list[ICloudSession] = []
 
-    def make(password: str = "", folder: Path | None = None) -> ICloudSession:
+    def make(
+        password: str = "", folder: Path | None = None, *, china: bool = False
+    ) -> ICloudSession:
         session = ICloudSession(
             server.apple_id,
             password or server.password,
+            china=china,
             session_dir=folder or tmp_path / "session",
         )
         made.append(session)
@@ -105,6 +108,8 @@ async def make_source(
     made: list[ICloudSource] = []
 
     async def make(*libraries: str) -> ICloudSource:
+        for kept in home.glob("pacing*.json"):
+            kept.unlink()  # no test waits for what another one was told
         session = make_session(folder=home)
         if await session.sign_in() is SignInState.CODE_REQUIRED:
             await session.submit_code(server.code)

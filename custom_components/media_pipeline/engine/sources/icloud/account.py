@@ -1,7 +1,11 @@
-"""One Apple account, blocking: sign-in, codes, consent and signed requests. One thread only."""
+"""One Apple account, blocking: sign-in, codes, consent and signed requests. One thread only.
+
+Two circuit breakers hold over restarts: Apple is asked for a code once until a person answers
+(the open challenge), and a password that Apple refused is not tried again until a person enters
+another one or asks for it (the refusal). Both live in the session's folder, see files.py.
+"""
 
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,30 +17,31 @@ from ...errors import (
     InvalidCredentials,
     NotSupportedBySource,
     PipelineError,
+    SecurityKeyRequired,
     SourceAccessDenied,
     SourceBadAnswer,
     SourceUnreachable,
     TermsRequired,
-    ThrottledError,
+    WebAccessOff,
+    WrongRegion,
 )
-from ..http import retry_after
+from . import trust
 from .answers import SessionLost, parse_json
 from .database import post, unlock
 from .files import SessionFiles
-from .refusals import explain
+from .refusals import code_accepted, code_refused, explain, password_refused
 from .state import SignInState
+from .validate import still_stands
 
 if TYPE_CHECKING:
     from .service import AppleService, Delivery
 
 _LOGGER = logging.getLogger(__name__)
-_DATABASE: Final = "/database/1/com.apple.photos.cloud/production"
-_ASK_CONSENT_AGAIN: Final = 12 * 3600.0
-_TRUST_AGAIN: Final = 7 * 24 * 3600.0
-_KEYS_TRIES: Final = 4
-_KEYS_PAUSE: Final = 2.0
-_WRONG_LOGIN: Final = "-20101"
-_LOCKED: Final = frozenset({"-20209", "-20283"})
+_CODE_LENGTH: Final = 6
+_SECURITY_KEY: Final = "security_key"
+_REFUSED: Final[Mapping[str, type[PipelineError]]] = {
+    error.key: error for error in (InvalidCredentials, AccountLocked)
+}
 
 
 class Account:
@@ -44,6 +49,8 @@ class Account:
 
     def __init__(self, apple_id: str, password: str, *, china: bool, folder: Path) -> None:
         self.state = SignInState.SIGNED_OUT
+        self.trust_ends: int | None = None
+        """See ``AppleService.trust_ends``; None until there was a look."""
         self._apple_id, self._password, self._china = apple_id, password, china
         self._files = SessionFiles(folder, apple_id, password)
         self._service: AppleService | None = None
@@ -51,22 +58,38 @@ class Account:
 
     # --- signing in -------------------------------------------------------------------------------
 
-    def sign_in(self) -> SignInState:
-        """Stored session, else password; a challenge that is open already is left alone."""
+    def sign_in(self, *, asked: bool = False) -> SignInState:
+        """Stored session, else password; a challenge that is open already is left alone.
+
+        ``asked``: a person wants it, so a password that was refused is tried once more.
+        """
         if self.state is SignInState.SIGNED_IN:
             return self.state
         if self.state is SignInState.CODE_REQUIRED and self._files.challenge is not None:
             return self.state
         service = self._new_service()
-        if self._validate(service):
-            self._keep_trusted(service)
-            return self._signed_in()
-        if self._files.challenge is not None:
+        if still_stands(service):
+            if asked and service.data.get("termsUpdateNeeded"):
+                raise TermsRequired
+            self._signed_in()
+            self.keep_trusted()
+            return self.state
+        challenge = self._files.challenge
+        if challenge is not None and challenge.get("method") != _SECURITY_KEY:
             self.state = SignInState.CODE_REQUIRED
             return self.state
+        if not asked:
+            if challenge is not None:
+                raise SecurityKeyRequired
+            if refused := _REFUSED.get(self._files.refusal or ""):
+                raise refused("refused before; a person must act first")
         from .service import Delivery
 
         return self._log_in(Delivery.DEFAULT)
+
+    def ask_consent(self) -> None:
+        """A person is there to approve web access: the next request asks the devices again."""
+        self._files.consent_asked = 0.0
 
     def send_code(self, *, sms: bool) -> None:
         """A person wants a code."""
@@ -75,7 +98,7 @@ class Account:
         if self.state is SignInState.SIGNED_IN:
             return
         delivery = Delivery.SMS if sms else Delivery.DEFAULT
-        self._files.consent_asked = 0.0
+        self.ask_consent()
         service = self._service
         if service is None or not service.has_challenge:
             self._log_in(delivery)
@@ -90,6 +113,9 @@ class Account:
             if not isinstance(trouble, InvalidCredentials):
                 raise trouble from error
             self._log_in(delivery)  # the challenge was too old
+            return
+        if service.wants_security_key:
+            raise SecurityKeyRequired
 
     def submit_code(self, code: str) -> None:
         """Hand in a code; on success this is a trusted session."""
@@ -103,18 +129,23 @@ class Account:
             if challenge is None:
                 raise CodeRequired("no code was asked for")
             service.resume_challenge(str(challenge.get("method")), _phone(challenge))
-        digits = "".join(c for c in code if c.isdigit())
-        if len(digits) < 4:
+        digits = "".join(c for c in code if c.isdecimal())
+        if len(digits) != _CODE_LENGTH:
             raise InvalidCode("a code is six digits")
         service.adapter.trail.clear()
         trouble: Exception | None = None
         try:
             service.validate_2fa_code(digits)
+        except WrongRegion:
+            self._files.forget_challenge()  # the code is used up, and was good
+            self.state = SignInState.SIGNED_OUT
+            raise
         except TROUBLE as error:
             trouble = error  # what it says about the code is not reliable
-        if not self._code_accepted(service):
-            raise self._code_refused(service) from trouble
+        if not code_accepted(service.adapter.trail) and not service.is_trusted_session:
+            raise code_refused(service.adapter.trail) from trouble
         self._files.forget_challenge()
+        self.state = SignInState.SIGNED_OUT
         if trouble is not None and is_kind(trouble, "PyiCloudAcceptTermsException"):
             raise TermsRequired from trouble
         self._trust(service)
@@ -132,41 +163,35 @@ class Account:
                 raise explain(service.adapter.trail) from error
         if not service.is_trusted_session:
             raise SourceUnreachable("Apple took the code but does not trust the session")
-        self._files.trusted = time.time()
+        self._files.remember_trust(granted=True)
         self._signed_in()
 
-    def _keep_trusted(self, service: AppleService) -> None:
-        """Renew the trust of a good session now and then, so that no new code is wanted soon."""
-        from .service import TROUBLE
+    def keep_trusted(self, *, asked: bool = False) -> None:
+        """Renew the trust of a good session when it is time for that, or when ``asked`` to.
 
-        if time.time() - self._files.trusted < _TRUST_AGAIN:
+        Only when a person asked does it raise (PipelineError), and may it end in a question for a
+        code (CodeRequired).
+        """
+        service = self._service
+        if self.state is not SignInState.SIGNED_IN or service is None:
             return
-        self._files.trusted = time.time()
-        data = service.data
+        if not asked and not trust.is_due(self._files, service.trust_ends):
+            return
         try:
-            service.trust_session()
-        except TROUBLE as error:
-            _LOGGER.debug("Trust was not renewed: %s", type(error).__name__)
-        if not service.is_trusted_session:
-            service.adopt(data)
+            self._service = trust.renew(service, self._files, self._new_service)
+        except PipelineError as error:
+            self._service = service
+            _LOGGER.info("The trust of the session was not renewed: %s (%s)", error.key, error)
+            if not asked:
+                return
+            if isinstance(error, CodeRequired):
+                from .service import Delivery
 
-    @staticmethod
-    def _code_accepted(service: AppleService) -> bool:
-        for exchange in service.adapter.trail:
-            if not exchange.path.endswith("/securitycode") or exchange.status is None:
-                continue
-            if exchange.status < 300:
-                return True
-            body = exchange.body if isinstance(exchange.body, Mapping) else {}
-            verdict = body.get("securityCode")
-            # Apple accepts some codes with 409 and says so only in the body.
-            if exchange.status == 409 and isinstance(verdict, Mapping) and verdict.get("valid"):
-                return True
-        return service.is_trusted_session
-
-    def _code_refused(self, service: AppleService) -> PipelineError:
-        trouble = explain(service.adapter.trail)
-        return trouble if isinstance(trouble, SourceUnreachable | ThrottledError) else InvalidCode()
+                self._log_in(Delivery.DEFAULT)
+            raise
+        finally:
+            self._files.protect()
+        self._signed_in()
 
     def _new_service(self) -> AppleService:
         from .service import TROUBLE, AppleService
@@ -180,29 +205,8 @@ class Account:
         except TROUBLE as error:
             raise SourceBadAnswer(f"the session folder can't be used: {error}") from error
         self._service = service
+        self.trust_ends = service.trust_ends
         return service
-
-    def _validate(self, service: AppleService) -> bool:
-        """True when the stored session still stands; an outage says nothing about it."""
-        from .service import TROUBLE
-
-        if not service.has_stored_session:
-            return False
-        try:
-            answer = service.ask_setup("validate", data="null")
-        except TROUBLE as error:
-            raise SourceUnreachable(type(error).__name__) from error
-        if answer.status_code in {429, 503}:
-            raise ThrottledError("validate", retry_after=retry_after(answer.headers))
-        if answer.status_code >= 500:
-            raise SourceUnreachable(f"validate: HTTP {answer.status_code}")
-        if answer.status_code != 200:
-            return False
-        data = parse_json(answer.content)
-        if not isinstance(data, Mapping) or not isinstance(data.get("dsInfo"), Mapping):
-            return False
-        service.adopt(data)
-        return service.is_trusted_session
 
     def _log_in(self, delivery: Delivery) -> SignInState:
         """Sign in with token or password; a code is delivered as told when Apple wants one."""
@@ -220,24 +224,36 @@ class Account:
         except TROUBLE as error:
             if is_kind(error, "PyiCloudAcceptTermsException"):
                 raise TermsRequired from error
-            if is_kind(error, "PyiCloudAccountLockedException"):
-                raise AccountLocked from error
             challenged = is_kind(
                 error, "PyiCloud2FARequiredException", "PyiCloud2SARequiredException"
             )
             if not challenged:
-                raise explain(service.adapter.trail) from error
+                raise self._refused(service) from error
         finally:
             self._files.protect()
         if not challenged and not service.requires_2fa and service.is_trusted_session:
             return self._signed_in()
+        self._files.forget_refusal()
         self._files.remember_challenge(service.two_factor_delivery_method, service.phone)
+        if service.wants_security_key:
+            raise SecurityKeyRequired
         self.state = SignInState.CODE_REQUIRED
         return self.state
 
+    def _refused(self, service: AppleService) -> PipelineError:
+        """Why Apple did not let us in; what concerns the password is remembered."""
+        trail = service.adapter.trail
+        error = explain(trail)
+        if isinstance(error, AccountLocked) or password_refused(trail):
+            self._files.remember_refusal(error.key)
+        return error
+
     def _signed_in(self) -> SignInState:
         self.state = SignInState.SIGNED_IN
+        if self._service is not None:
+            self.trust_ends = self._service.trust_ends
         self._files.forget_challenge()
+        self._files.forget_refusal()
         self._files.succeeded(now=True)
         return self.state
 
@@ -257,11 +273,18 @@ class Account:
             except SourceAccessDenied:
                 # The keys that Advanced Data Protection lends us may have run out.
                 if unlocked_anew:
+                    self._explain_denial()
                     raise
                 unlocked_anew, self._unlocked = True, False
             else:
                 self._files.succeeded()
                 return data
+
+    def _explain_denial(self) -> None:
+        """Look at the account anew: web access may just have been switched off."""
+        service = self._service
+        if service is not None and still_stands(service) and service.web_access_off:
+            raise WebAccessOff("the account says that web access is not allowed")
 
     def usage(self) -> Any:
         """The raw answer about storage."""

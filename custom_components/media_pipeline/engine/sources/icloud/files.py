@@ -94,6 +94,27 @@ class SessionFiles:
         }
         self._write_state(challenge=challenge)
 
+    @property
+    def refusal(self) -> str | None:
+        """Key of the error that Apple answered to this very account and password; None if none."""
+        refusal = self._read().get("refusal")
+        if not isinstance(refusal, dict):
+            return None
+        known = self._print(str(refusal.get("salt")))
+        same = hmac.compare_digest(known, str(refusal.get("print")))
+        return str(refusal.get("key")) if same else None
+
+    def remember_refusal(self, key: str) -> None:
+        """Never try this password again by ourselves: Apple locks accounts for that."""
+        salt = secrets.token_hex(8)
+        refusal = {"key": key, "salt": salt, "print": self._print(salt), "at": int(time.time())}
+        self._write_state(refusal=refusal)
+
+    def forget_refusal(self) -> None:
+        """Apple took the password."""
+        if "refusal" in self._read():
+            self._write_state(refusal=None)
+
     def forget_challenge(self) -> None:
         """The code was accepted, or none is wanted."""
         if "challenge" in self._read():
@@ -112,13 +133,19 @@ class SessionFiles:
 
     @property
     def trusted(self) -> float:
-        """When the trust in this session was last renewed, or tried to; seconds since 1970."""
+        """When Apple last trusted this session anew, seconds since 1970."""
         value = self._read().get("trusted")
         return float(value) if isinstance(value, int | float) else 0.0
 
-    @trusted.setter
-    def trusted(self, value: float) -> None:
-        self._write_state(trusted=value)
+    @property
+    def trust_tried(self) -> float:
+        """When we last asked for new trust, seconds since 1970."""
+        value = self._read().get("trust_tried")
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    def remember_trust(self, *, granted: bool) -> None:
+        """The trust was renewed now, or only asked for."""
+        self._write_state(**{"trusted" if granted else "trust_tried": time.time()})
 
     def _write_state(self, **changes: Any) -> None:
         state = {**self._read(), **changes}

@@ -12,7 +12,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
-from ...errors import SourceBadAnswer
+from ...errors import SourceBadAnswer, WrongRegion
 from .answers import parse_json
 from .refusals import Exchange
 
@@ -28,6 +28,8 @@ TROUBLE: Final = (
     TypeError,
     ValueError,
 )
+_SESSION_COOKIE: Final = "X-APPLE-WEBAUTH-TOKEN"
+_TRUST_COOKIE: Final = "X-APPLE-WEBAUTH-HSA-TRUST"
 _TIMEOUT: Final = (15.0, 60.0)
 _PATIENT: Final = (15.0, 120.0)
 
@@ -72,8 +74,11 @@ class _Adapter(HTTPAdapter):
             proxies=proxies,
         )
         exchange.status, exchange.headers = response.status_code, response.headers
-        if response.status_code >= 400:
+        if response.status_code >= 300:
             exchange.body = _refusal(response.content)
+        if isinstance(exchange.body, dict) and (home := exchange.body.get("domainToUse")):
+            # pyicloud would take this for a session without trust, and ask for a code
+            raise WrongRegion(f"Apple says to use {home}")
         return response
 
 
@@ -114,11 +119,50 @@ class AppleService(PyiCloudService):
     def deliver(self, delivery: Delivery) -> bool:
         """Have a code delivered for the challenge at hand; False when Apple offers no way."""
         self._two_factor_code_requested = False
+        if self.wants_security_key:
+            return False
         if delivery is Delivery.SMS:
             self.before_delivery("sms")
             return bool(self._request_sms_2fa_code())
         self.before_delivery(self.two_factor_delivery_method)
-        return bool(super().request_2fa_code())
+        if super().request_2fa_code():
+            return True
+        return self.two_factor_delivery_method == "unknown" and self._ask_devices()
+
+    def _ask_devices(self) -> bool:
+        """Have trusted devices show a code. Since 2026 Apple shows none that nobody asked for."""
+        self.session.put(
+            f"{self._auth_endpoint}/verify/trusteddevice/securitycode",
+            headers=self._get_auth_headers({"Accept": "application/json"}),
+        )
+        self.use_existing_trusted_device_code()
+        return True
+
+    def _get_mfa_auth_options(self) -> dict[str, Any]:
+        """How the challenge can be answered; older pyicloud overlooks security keys."""
+        options = super()._get_mfa_auth_options()
+        if not hasattr(PyiCloudService, "_augment_webauthn_options"):
+            answer = self.session.get(
+                self._auth_endpoint, headers=self._get_auth_headers({"Accept": "application/json"})
+            )
+            found = parse_json(answer.content)
+            names = ("fsaChallenge", "keyNames")
+            options |= {name: found[name] for name in names if name in found}
+        return options
+
+    @property
+    def wants_security_key(self) -> bool:
+        """True when only a hardware key answers the challenge."""
+        return self.two_factor_delivery_method == "security_key"
+
+    def prove_password(self) -> bool:
+        """Sign in with password and trust from the start; False when Apple wants a code as well."""
+        self._srp_authentication()
+        if self._requires_mfa:
+            return False
+        self._authenticate_with_token()
+        self._update_state()
+        return self.is_trusted_session
 
     @property
     def has_challenge(self) -> bool:
@@ -142,6 +186,10 @@ class AppleService(PyiCloudService):
         else:
             self.use_existing_trusted_device_code()
 
+    def keep_files(self) -> None:
+        """Write this session's files again, over those of an attempt that failed."""
+        self.session._save_session_data()
+
     def adopt(self, data: Mapping[str, Any]) -> None:
         """Use the account data that validating the stored session gave."""
         self.data = dict(data)
@@ -152,10 +200,25 @@ class AppleService(PyiCloudService):
     @property
     def has_stored_session(self) -> bool:
         """True when there is something to validate."""
-        return bool(
-            self.session.data.get("session_token")
-            and self.session.cookies.get("X-APPLE-WEBAUTH-TOKEN")
+        return bool(self.session.data.get("session_token")) and any(
+            cookie.name == _SESSION_COOKIE for cookie in self.session.cookies
         )
+
+    @property
+    def trust_ends(self) -> int | None:
+        """When Apple means to ask for a code again, in milliseconds since 1970; None if unknown.
+
+        It is the end of the cookie that stands for the trust in this browser. Apple sets it (30 to
+        90 days have been reported) and may end the trust earlier without telling.
+        """
+        ends = [c.expires for c in self.session.cookies if c.name == _TRUST_COOKIE and c.expires]
+        return max(ends) * 1000 if ends else None
+
+    @property
+    def web_access_off(self) -> bool:
+        """True when the account's data says that its owner switched off iCloud on the web."""
+        owner = self.data.get("dsInfo")
+        return isinstance(owner, Mapping) and owner.get("isWebAccessAllowed") is False
 
     def ask_setup(self, operation: str, **arguments: Any) -> Response:
         """A POST to the setup service, whatever the status of the answer."""

@@ -33,19 +33,41 @@ class ICloudSession:
         """What is known without asking Apple."""
         return self._account.state
 
-    async def sign_in(self) -> SignInState:
+    @property
+    def trust_ends(self) -> int | None:
+        """When Apple means to ask for a code again, in milliseconds since 1970; None if unknown."""
+        return self._account.trust_ends
+
+    async def sign_in(self, *, asked: bool = False) -> SignInState:
         """Reuse the stored session, or sign in; asks Apple for a code at most once.
 
-        Raises InvalidCredentials, AccountLocked, TermsRequired, SourceUnreachable, ThrottledError.
+        A password that Apple refused is not sent again, unless a person ``asked`` for it. Raises
+        InvalidCredentials, AccountLocked, SecurityKeyRequired, TermsRequired, WrongRegion,
+        SourceUnreachable, ThrottledError.
         """
-        return await self._run(self._account.sign_in)
+        return await self._run(functools.partial(self._account.sign_in, asked=asked))
+
+    async def keep_trusted(self, *, asked: bool = False) -> None:
+        """Renew the trust when it is time, or when a person ``asked``; only then it raises.
+
+        Raises CodeRequired (Apple was then asked for a code), SourceUnreachable, ThrottledError ...
+        """
+        await self._run(functools.partial(self._account.keep_trusted, asked=asked))
+
+    async def ask_consent(self) -> None:
+        """With the next request, have the owner's devices ask for web access once more."""
+        await self._run(self._account.ask_consent)
 
     async def send_code(self, *, sms: bool = False) -> None:
-        """Have Apple send a (new) code. Raises SourceUnreachable, ThrottledError."""
+        """Have Apple send a (new) code. Raises TooManyCodes, SourceUnreachable, ThrottledError."""
         await self._run(functools.partial(self._account.send_code, sms=sms))
 
     async def submit_code(self, code: str) -> None:
-        """Hand in the code and make this a trusted session. Raises InvalidCode, CodeRequired."""
+        """Hand in the code and make this a trusted session.
+
+        Raises InvalidCode, CodeExpired, TooManyCodes, CodeRequired (none was asked for),
+        TermsRequired, WrongRegion, SourceUnreachable, ThrottledError.
+        """
         await self._run(functools.partial(self._account.submit_code, code))
 
     async def libraries(self) -> list[LibraryInfo]:
