@@ -97,7 +97,8 @@ class Campaign:
             return database.execute(
                 "select r.path, c.path, r.sha256 from resources r"
                 " join assets a on a.id = r.asset_id left join copies c on c.resource_id = r.id"
-                " where a.key like ? and r.current and r.role not in ('record', 'xmp', 'compressed')",
+                " where a.key like ? and r.current and r.role not in"
+                " ('record', 'xmp', 'compressed')",
                 (f"%{record_name}",),
             ).fetchall()
 

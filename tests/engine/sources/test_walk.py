@@ -41,8 +41,9 @@ async def test_full_walk(source: ICloudSource, server: StandIn) -> None:
     assert (pages[0].started_walk, pages[-1].complete_walk) == (True, True)
     assert sum(page.started_walk or page.complete_walk for page in pages) == 2
     assert set(reader.cursor) == {"db", "token:PrimarySync"}
-    # Three pages of the library, one each of the hidden and the deleted, and the feed.
-    assert requests(server) == {"query": 5, "changes_database": 1, "changes_zone": 1}
+    # Three pages of the library, one each of the hidden and the deleted, one album, and the feed.
+    assert requests(server) == {"query": 6, "changes_database": 1, "changes_zone": 1}
+    assert server.counts()["albums"] == 1
     assert await source.count() == ASSETS
     truth = {asset["recordName"]: asset for asset in server.assets()}
     for key, asset in reader.assets.items():

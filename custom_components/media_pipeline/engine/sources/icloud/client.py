@@ -15,6 +15,7 @@ CAP: Final = 200
 LIBRARY: Final = "CPLAssetAndMasterByAssetDateWithoutHiddenOrDeleted"
 HIDDEN: Final = "CPLAssetAndMasterHiddenByAssetDate"
 DELETED: Final = "CPLAssetAndMasterDeletedByExpungedDate"
+ALBUMS: Final = "CPLAlbumByPositionLive"
 COUNTED: Final = "CPLAssetByAssetDateWithoutHiddenOrDeleted"
 
 
@@ -56,22 +57,50 @@ class PhotosClient:
 
     async def page(self, zone: Zone, index: str, rank: int) -> Page:
         """Up to 100 assets with their masters, newest first, from ``rank`` on."""
+        return await self.listed(zone, index, rank)
+
+    async def listed(
+        self,
+        zone: Zone,
+        index: str,
+        rank: int,
+        *,
+        parent: str | None = None,
+        keys: Sequence[str] = DESIRED_KEYS,
+    ) -> Page:
+        """Up to ``CAP`` records of an index from ``rank`` on, or of the album ``parent``."""
+        filters = [
+            _filter("startRank", "INT64", rank),
+            _filter("direction", "STRING", "ASCENDING"),
+        ]
+        if parent is not None:
+            filters.append(_filter("parentId", "STRING", parent))
         body = {
-            "query": {
-                "recordType": index,
-                "filterBy": [
-                    _filter("startRank", "INT64", rank),
-                    _filter("direction", "STRING", "ASCENDING"),
-                ],
-            },
+            "query": {"recordType": index, "filterBy": filters},
             "resultsLimit": CAP,
-            "desiredKeys": list(DESIRED_KEYS),
+            "desiredKeys": list(keys),
             "zoneID": zone.id,
         }
         answer = await self._post("records/query", body, zone)
         records = _records(answer, "records/query")
         more = bool(answer.get("continuationMarker")) or len(records) >= CAP
         return Page(records, _token(answer), more)
+
+    async def albums(self, zone: Zone, parent: str | None) -> list[Mapping[str, Any]]:
+        """All albums and folders at the top, or in one folder; a request for every ``CAP``."""
+        query: dict[str, Any] = {"recordType": ALBUMS}
+        if parent is not None:
+            query["filterBy"] = [_filter("parentId", "STRING", parent)]
+        body = {"query": query, "resultsLimit": CAP, "zoneID": zone.id}
+        found: list[Mapping[str, Any]] = []
+        while True:
+            answer = await self._post("records/query", body, zone)
+            records = _records(answer, "records/query")
+            found += records
+            marker = answer.get("continuationMarker")
+            if not marker or not records or marker == body.get("continuationMarker"):
+                return found
+            body["continuationMarker"] = marker
 
     async def count(self, zone: Zone) -> int | None:
         """How many assets are in the library, hidden and deleted ones left out."""

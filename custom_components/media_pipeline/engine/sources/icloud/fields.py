@@ -75,5 +75,11 @@ DESIRED_KEYS: Final = (
     "curationScore",
     "customRenderedValue",
     "facesVersion",
+    # of albums and of who lies in them
+    "albumNameEnc",
+    "albumType",
+    "parentId",
+    "containerId",
+    "itemId",
 )
 """All fields but the small previews, which make up most of a full record."""

@@ -1,4 +1,4 @@
-"""Walk one index of a library from its newest asset to its oldest.
+"""Walk the indexes of a library, each from its newest asset to its oldest, then the albums.
 
 Ranks move while assets come and go, so every page overlaps the one before it; when the overlap is
 not there, assets were removed meanwhile and the walk steps back until it finds what it knew.
@@ -11,13 +11,17 @@ from typing import Final
 
 from ...errors import SourceBadAnswer
 from ...model import ChangePage
+from .albums import AlbumListing
 from .client import DELETED, HIDDEN, LIBRARY, Page, PhotosClient, Zone
 from .pairing import Pairing
 from .records import ASSET
 from .values import text_of
 
 _LOGGER = logging.getLogger(__name__)
-INDEXES: Final = (LIBRARY, HIDDEN, DELETED)
+BURSTS: Final = "CPLBurstStackAssetAndMasterByAssetDate"
+"""The library shows of each burst what was picked; here is all of it."""
+INDEXES: Final = (LIBRARY, HIDDEN, DELETED, BURSTS)
+_ALBUMS: Final = len(INDEXES)
 DONE: Final = "done"
 _OVERLAP: Final = 2
 _TAIL: Final = 4
@@ -25,45 +29,54 @@ _STEP_BACK: Final = 50
 
 
 class Position:
-    """Where a walk stands, as a cursor value: index number, rank, names of the last assets."""
+    """Where a walk stands, as a cursor value: index number, rank, names of the last assets.
+
+    A ``b`` behind the index number says that there are bursts. The number behind the last index
+    means the albums, and the name is the last one that was listed.
+    """
 
     def __init__(self, text: str) -> None:
         parts = text.split(":", 2)
-        self.index = int(parts[0]) if parts[0].isdecimal() else 0
+        self.bursts = parts[0].endswith("b")
+        number = parts[0].removesuffix("b")
+        self.index = int(number) if number.isdecimal() else 0
         self.rank = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
         self.tail = tuple(parts[2].split(",")) if len(parts) > 2 and parts[2] else ()
 
     def __str__(self) -> str:
-        return f"{self.index}:{self.rank}:{','.join(self.tail)}"
+        return f"{self.index}{'b' * self.bursts}:{self.rank}:{','.join(self.tail)}"
 
     def next_index(self) -> None:
-        """Go on with the next index."""
+        """Go on with the next index; nobody is asked for bursts when none was seen."""
         self.index, self.rank, self.tail = self.index + 1, 0, ()
+        if self.index < _ALBUMS and INDEXES[self.index] == BURSTS and not self.bursts:
+            self.index += 1
 
 
 class Listing:
-    """One library's full listing: the library itself, hidden assets, and Recently Deleted."""
+    """One library's full listing: the library, hidden assets, Recently Deleted, bursts, albums."""
 
     def __init__(self, client: PhotosClient, pairing: Pairing, zone: Zone) -> None:
         self._client, self._pairing, self._zone = client, pairing, zone
 
     async def pages(self, position: Position, token: str) -> AsyncGenerator[ChangePage]:
         """From ``position`` on; the first page stores the feed's token unless one is stored."""
-        zone = self._zone
-        while position.index < len(INDEXES):
+        name = self._zone.name
+        while position.index < _ALBUMS:
             page = await self._page(position)
             if not token and page.token:
                 token = page.token
-            paired = await self._pairing.pair(zone, page.records)
+            paired = await self._pairing.pair(self._zone, page.records)
+            if any(asset.details.burst_id for asset in paired.assets):
+                position.bursts = True
             if not page.more:
                 position.next_index()
-            value = str(position) if position.index < len(INDEXES) else DONE
-            yield ChangePage(
-                assets=tuple(paired.assets),
-                gone=tuple(paired.gone),
-                malformed=tuple(paired.malformed),
-                cursor={f"token:{zone.name}": token, f"walk:{zone.name}": value},
-            )
+            yield paired.page({f"token:{name}": token, f"walk:{name}": str(position)})
+        after = position.tail[0] if position.tail else ""
+        async for changes, reached in AlbumListing(self._client, self._zone).pages(after):
+            position.tail = (reached,) if reached else ()
+            yield ChangePage(albums=changes, cursor={f"walk:{name}": str(position)})
+        yield ChangePage(cursor={f"walk:{name}": DONE})
 
     async def _page(self, position: Position) -> Page:
         """The next page, with ``position`` behind it."""

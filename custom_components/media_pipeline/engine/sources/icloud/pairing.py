@@ -7,7 +7,8 @@ from itertools import batched
 from typing import Any, Final
 
 from ...errors import ThrottledError
-from ...model import AssetRecord
+from ...model import AlbumChanges, AlbumRecord, AssetRecord, ChangePage
+from .albums import ALBUM, RELATION, album_record, is_away, membership
 from .answers import item_error
 from .client import CAP, PhotosClient, Zone
 from .records import ASSET, MASTER, asset_record, is_gone, master_name
@@ -26,6 +27,22 @@ class Paired:
     gone: list[str] = field(default_factory=list)
     malformed: list[tuple[str, str]] = field(default_factory=list)
     masters_alone: list[str] = field(default_factory=list)
+    albums: list[AlbumRecord] = field(default_factory=list)
+    joined: list[tuple[str, str]] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+
+    def page(self, cursor: dict[str, str]) -> ChangePage:
+        """All of it, to be stored with ``cursor``."""
+        return ChangePage(
+            assets=tuple(self.assets),
+            gone=tuple(self.gone),
+            malformed=tuple(self.malformed),
+            masters_alone=tuple(self.masters_alone),
+            albums=AlbumChanges(
+                albums=tuple(self.albums), joined=tuple(self.joined), left=tuple(self.left)
+            ),
+            cursor=cursor,
+        )
 
 
 class Pairing:
@@ -44,6 +61,8 @@ class Pairing:
             name = text_of(record.get("recordName"))
             if name is None:
                 result.malformed.append(("", "no_record_name"))
+            elif _tell_album(zone.name, name, record, result):
+                continue
             elif is_gone(record):
                 result.gone.append(f"{zone.name}/{name}")
                 assets.pop(name, None)
@@ -98,3 +117,31 @@ class Pairing:
     def _forget(self) -> None:
         while len(self._masters) > _REMEMBERED:
             self._masters.popitem(last=False)
+
+
+def _tell_album(zone: str, name: str, record: Record, result: Paired) -> bool:
+    """Take what is said of an album or a membership; False when it is about neither."""
+    kind = record.get("recordType")
+    if kind == ALBUM:
+        album = album_record(zone, record)
+        if isinstance(album, AlbumRecord):
+            result.albums.append(album)
+        elif album is not None:
+            result.malformed.append((name, album))
+        elif is_away(record):
+            result.gone.append(f"{zone}/{name}")
+        return True
+    pair = membership(zone, record)
+    if kind == RELATION:
+        if pair is None:
+            result.malformed.append((name, "no_membership"))
+        elif is_away(record):
+            result.left.append(pair)
+        else:
+            result.joined.append(pair)
+        return True
+    # what is left of a deleted membership has no type, only its name
+    if kind is None and pair is not None and is_away(record):
+        result.left.append(pair)
+        return True
+    return False

@@ -127,15 +127,7 @@ class Walk:
             paired = await self._pairing.pair(zone, page.records)
             moved = page.token is not None and page.token != token
             token = page.token or token
-            yield self._stored(
-                ChangePage(
-                    assets=tuple(paired.assets),
-                    gone=tuple(paired.gone),
-                    malformed=tuple(paired.malformed),
-                    masters_alone=tuple(paired.masters_alone),
-                    cursor={f"token:{zone.name}": token},
-                )
-            )
+            yield self._stored(paired.page({f"token:{zone.name}": token}))
             if not page.more:
                 return
             stuck = 0 if moved else stuck + 1
