@@ -1,0 +1,230 @@
+"""The only door Home Assistant uses: a thread with its own event loop that the pipeline runs on.
+
+Every ``async`` method here may be awaited from any event loop; the work happens on the engine's.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from .config import EngineConfig, TargetConfig
+from .errors import EngineStopped
+from .model import (
+    DEFAULT_STAGES,
+    EngineEvent,
+    PlanSummary,
+    PutAside,
+    RunSummary,
+    Snapshot,
+    Stage,
+)
+
+if TYPE_CHECKING:
+    from .adopt.report import Report as AdoptReport
+    from .adopt.report import Request as AdoptRequest
+    from .core import Core
+    from .sources.icloud.session import ICloudSession
+
+_LOGGER = logging.getLogger(__name__)
+# Threads for blocking file work; more than cores, because disks and network shares wait.
+_FILE_THREADS = 12
+
+
+class Engine:
+    """One source, its archive and its targets."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        on_snapshot: Callable[[Snapshot], None],
+        on_event: Callable[[EngineEvent], None],
+    ) -> None:
+        """The callbacks are called on the engine's thread; snapshots about once a second."""
+        self._config = config
+        self._on_snapshot = on_snapshot
+        self._on_event = on_event
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._core: Core | None = None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The latest numbers; cheap, from any thread."""
+        return self._core.snapshot if self._core else Snapshot()
+
+    @property
+    def icloud_session(self) -> ICloudSession | None:
+        """The account's session, shared with the reauth flow so that Apple is asked only once."""
+        return self._core.session if self._core else None
+
+    async def start(self) -> None:
+        """Start the thread, open or migrate the catalog, check the archive. Fast, no network.
+
+        Raises CatalogUnusable, MarkerMissing, MarkerForeign, DeviceChanged, TargetReadOnly.
+        """
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._serve, args=(ready,), name="media_pipeline", daemon=True
+        )
+        self._thread.start()
+        await asyncio.to_thread(ready.wait)
+        try:
+            await self._call(self._open())
+        except BaseException:  # also a cancelled start must end the thread
+            await self.stop()
+            raise
+
+    def _serve(self, ready: threading.Event) -> None:
+        loop = asyncio.new_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="mp-files"))
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        loop.call_soon(ready.set)
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    async def _open(self) -> None:
+        # imported here, on the engine's thread: heavy libraries must not hold up Home Assistant
+        from .core import Core
+
+        self._core = Core(self._config, self._on_snapshot, self._on_event)
+        await self._core.open()
+
+    async def stop(self) -> None:
+        """Interrupt a run (it goes on with the next one), close everything, end the thread."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self._thread = None
+        try:
+            if self._core is not None:
+                await asyncio.shield(self._wrap(self._core.close(), loop))
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                loop.call_soon_threadsafe(loop.stop)
+            await asyncio.to_thread(thread.join, 20)
+            self._loop = None
+
+    @staticmethod
+    def _wrap[T](
+        coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
+    ) -> asyncio.Future[T]:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    async def _call[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None or self._thread is None:
+            coroutine.close()
+            raise EngineStopped
+        return await self._wrap(coroutine, self._loop)
+
+    def _opened(self) -> Core:
+        if self._core is None or self._thread is None:
+            raise EngineStopped
+        return self._core
+
+    async def start_run(
+        self, stages: tuple[Stage, ...] = DEFAULT_STAGES, *, actor: str | None = None
+    ) -> str:
+        """Start a run and return its id at once. Raises RunActive."""
+        return await self._call(self._opened().start_run(stages, actor))
+
+    async def wait_run(self, run_id: str) -> RunSummary:
+        """Wait until that run ended. Raises NoActiveRun for an unknown id."""
+        return await self._call(self._opened().wait_run(run_id))
+
+    async def pause(self, *, actor: str | None = None) -> None:
+        """Pause after the pieces under way. Raises NoActiveRun."""
+        await self._call(self._opened().pause(actor))
+
+    async def resume(self, *, actor: str | None = None) -> None:
+        """Go on. Raises NoActiveRun."""
+        await self._call(self._opened().resume(actor))
+
+    async def cancel(self, *, actor: str | None = None) -> None:
+        """Stop the run; what is done stays done. Raises NoActiveRun."""
+        await self._call(self._opened().cancel(actor))
+
+    async def quarantine(self, *, limit: int = 1000) -> list[PutAside]:
+        """Files that were put aside, and why."""
+        return await self._call(self._opened().quarantine(limit))
+
+    async def retry_quarantined(self, *, actor: str | None = None) -> int:
+        """Let the next run try what was put aside; returns how many files."""
+        return await self._call(self._opened().retry_quarantined(actor))
+
+    async def adopt(self, request: AdoptRequest, *, actor: str | None = None) -> AdoptReport:
+        """Take over what another tool downloaded, or (dry run) say what could be. Takes a while.
+
+        Raises RunActive, the Adopt… errors, and what listing the source or writing to the archive
+        raises. Cancelled like a run; then the report is not complete.
+        """
+        from .adopt.desk import adopt
+
+        return await self._call(adopt(self._opened(), request, actor))
+
+    async def plan_cleanup(
+        self, *, limit: int | None = None, actor: str | None = None
+    ) -> tuple[PlanSummary, dict[str, int]]:
+        """Propose what may be freed; also says why the rest may not: reason → assets."""
+        return await self._call(self._opened().plans.plan(limit, actor))
+
+    async def approve_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
+        """Approve a proposed plan. Raises PlanNotFound, PlanWrongState, PlanOutdated."""
+        return await self._call(self._opened().plans.approve(plan_id, actor))
+
+    async def cleanup(
+        self, plan_id: str, *, dry_run: bool = True, actor: str | None = None
+    ) -> tuple[PlanSummary, dict[str, int]]:
+        """Execute an approved plan, or (dry run, works on proposed ones too) check every gate only.
+
+        Returns the plan and why assets were refused now: reason → assets. Raises PlanNotFound,
+        PlanWrongState, PlanOutdated, CleanupStopped, RunActive, NotSupportedBySource.
+        """
+        return await self._call(self._opened().plans.execute(plan_id, dry_run, actor))
+
+    async def undo_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
+        """Restore a plan's freed assets from Recently Deleted."""
+        return await self._call(self._opened().plans.undo(plan_id, actor))
+
+    async def submit_code(self, code: str) -> None:
+        """Answer Apple's question for a two-factor code; an event tells how it went.
+
+        Raises InvalidCode, CodeExpired, TooManyCodes, CodeRequired (none was asked for) ...
+        """
+        await self._call(self._opened().submit_code(code))
+
+    async def request_code(self, *, sms: bool = False) -> None:
+        """Have Apple send a new code, to the devices or by SMS.
+
+        Raises TooManyCodes, SecurityKeyRequired, NotSupportedBySource, SourceUnreachable ...
+        """
+        await self._call(self._opened().request_code(sms=sms))
+
+    async def refresh(self) -> Snapshot:
+        """Compute the numbers anew (free space, catalog)."""
+        return await self._call(self._opened().refresh())
+
+    async def try_target(self, config: TargetConfig) -> None:
+        """Connect to a target of ours, which must still carry its marker, and write for once.
+
+        ``config`` may differ from the engine's own. Raises what ``Target.open`` raises.
+        """
+        await self._call(self._opened().targets.try_again(config))
+        await self.refresh()
+
+    async def checkpoint(self) -> None:
+        """Bring the catalog's file up to date, before it is copied. Raises CatalogUnusable."""
+        await self._call(self._opened().catalog.checkpoint())
+
+    async def diagnostics(self) -> dict[str, Any]:
+        """Counts and states for a diagnostics file; no names, hosts or paths."""
+        return await self._call(self._opened().diagnostics())

@@ -1,0 +1,455 @@
+"""Dataclasses and enums that all rooms of the engine share.
+
+Times are integer milliseconds since 1970 (UTC), the unit of iCloud's records; sizes are bytes;
+checksums are lower-case hex (SHA-256) or the source's own text.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    """The stages of the pipeline, in the order a photo passes them."""
+
+    INGEST = "ingest"
+    COMPRESS = "compress"
+    SYNC = "sync"
+    VERIFY = "verify"
+    CLEANUP = "cleanup"
+
+
+DEFAULT_STAGES = (Stage.INGEST, Stage.COMPRESS, Stage.SYNC, Stage.VERIFY)
+
+
+class Kind(StrEnum):
+    """What an asset is."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
+    OTHER = "other"
+
+
+class Role(StrEnum):
+    """What a resource is to its asset."""
+
+    ORIGINAL = "original"
+    ALTERNATIVE = "alternative"
+    LIVE_VIDEO = "live_video"
+    EDITED = "edited"
+    EDITED_VIDEO = "edited_video"
+    SIDECAR = "sidecar"
+    RECORD = "record"
+    XMP = "xmp"
+    COMPRESSED = "compressed"
+
+
+# Files of ours that tell about an asset; the only ones that are ever written anew.
+WRITTEN_ROLES = frozenset({Role.RECORD, Role.XMP})
+
+# What must be archived and proven before an asset may be freed. The record (our JSON beside the
+# files) must exist too, but Apple knows no checksum for it.
+ORIGINAL_ROLES = frozenset(
+    {
+        Role.ORIGINAL,
+        Role.ALTERNATIVE,
+        Role.LIVE_VIDEO,
+        Role.EDITED,
+        Role.EDITED_VIDEO,
+        Role.SIDECAR,
+    }
+)
+
+
+class ResourceState(StrEnum):
+    """Where a resource stands on its way into the archive."""
+
+    PENDING = "pending"
+    ARCHIVED = "archived"
+    QUARANTINED = "quarantined"
+
+
+class CompressState(StrEnum):
+    """What compress made of an original."""
+
+    PENDING = "pending"
+    DONE = "done"
+    LEFT_ALONE = "left_alone"
+    QUARANTINED = "quarantined"
+
+
+class CopyState(StrEnum):
+    """Where a copy stands. Only ``VERIFIED`` counts for anything."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    VERIFIED = "verified"
+    QUARANTINED = "quarantined"
+
+
+class SourceState(StrEnum):
+    """Where an asset stands at its source."""
+
+    PRESENT = "present"
+    TRASHED = "trashed"
+    GONE = "gone"
+
+
+class Content(StrEnum):
+    """What a target receives."""
+
+    ORIGINALS = "originals"
+    COMPRESSED = "compressed"
+    BOTH = "both"
+
+
+class RunStatus(StrEnum):
+    """What the engine is doing, for the status sensor."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    INGEST = "ingest"
+    COMPRESS = "compress"
+    SYNC = "sync"
+    VERIFY = "verify"
+    CLEANUP = "cleanup"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+
+
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    COMPLETED = "completed"
+    COMPLETED_WITH_PROBLEMS = "completed_with_problems"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class PlanState(StrEnum):
+    """The life of a cleanup plan."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    EXECUTED = "executed"
+    STOPPED = "stopped"
+    UNDONE = "undone"
+
+
+class PlanItemState(StrEnum):
+    """What became of one asset of a plan."""
+
+    PROPOSED = "proposed"
+    REFUSED = "refused"
+    FREED = "freed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    UNDONE = "undone"
+
+
+class ProofMethod(StrEnum):
+    """How the bytes of a copy were proven."""
+
+    REMOTE_HASH = "remote_hash"
+    READ_BACK = "read_back"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """One file of an asset as its source describes it."""
+
+    role: Role
+    filename: str
+    size: int
+    checksum: str | None = None
+    """The source's own checksum, verbatim (Apple: base64 of 21 bytes); None when it has none."""
+    url: str | None = None
+    """Where to fetch the bytes: a download address (iCloud) or an absolute path (folder)."""
+    url_expires: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What people know a photo by, as its source says it; None or empty where it says nothing."""
+
+    title: str | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+    latitude: float | None = None
+    """Degrees, north and east positive; always together with ``longitude``."""
+    longitude: float | None = None
+    altitude: float | None = None
+    """Metres above sea level."""
+    tz_offset: int | None = None
+    """Seconds east of UTC where and when it was captured."""
+    tz_name: str | None = None
+    subtype: str | None = None
+    """``panorama``, ``screenshot``, ``slow_motion``, …; None for plain ones and unknown codes."""
+    burst_id: str | None = None
+    """Shared by all photos of one burst."""
+    live: bool = False
+    adjustment: str | None = None
+    """What kind of edit it has, e.g. ``com.apple.photo``."""
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecord:
+    """One asset as its source describes it."""
+
+    key: str
+    """Stable identity within the source, e.g. ``PrimarySync/<CPLAsset record name>``."""
+    library: str
+    kind: Kind
+    filename: str
+    captured: int | None
+    added: int | None
+    modified: int | None
+    resources: tuple[ResourceRecord, ...]
+    master_key: str | None = None
+    asset_tag: str | None = None
+    master_tag: str | None = None
+    favorite: bool = False
+    hidden: bool = False
+    trashed: bool = False
+    incomplete: str | None = None
+    """Why the asset can't be freed as described (e.g. ``edit_not_rendered``); None when whole."""
+    details: Details = field(default_factory=Details)
+    raw: dict[str, Any] = field(default_factory=dict)
+    """The source's records, download addresses removed; becomes the record file."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumRecord:
+    """One album, or one folder of albums."""
+
+    key: str
+    """Like an asset's: ``<library>/<record name>``."""
+    library: str
+    name: str
+    parent_key: str | None = None
+    folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumChanges:
+    """What a page says of albums. Applied in the order of the fields."""
+
+    albums: tuple[AlbumRecord, ...] = ()
+    all_of: str | None = None
+    """A library whose albums are all in ``albums``: others that are known are gone."""
+    members: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(album key, keys of all its assets)."""
+    joined: tuple[tuple[str, str], ...] = ()
+    """(album key, asset key)."""
+    left: tuple[tuple[str, str], ...] = ()
+    """(album key, asset key)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """One page of a source's listing or change feed; stored in one transaction with its cursor."""
+
+    assets: tuple[AssetRecord, ...] = ()
+    gone: tuple[str, ...] = ()
+    """Keys of assets and albums that no longer exist at the source."""
+    cursor: dict[str, str] = field(default_factory=dict)
+    """Cursor values to store with this page; an empty text removes a value."""
+    malformed: tuple[tuple[str, str], ...] = ()
+    """(record name, reason) of records that could not be read; each costs one asset, no page."""
+    masters_alone: tuple[str, ...] = ()
+    """Master keys that changed without their assets; the caller looks up the assets it knows."""
+    albums: AlbumChanges = field(default_factory=AlbumChanges)
+    started_walk: bool = False
+    """True on the first page of a full walk."""
+    complete_walk: bool = False
+    """True on the last page of a full walk: assets not seen during it are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeResult:
+    """The source's answer for one asset of a delete or restore."""
+
+    key: str
+    outcome: str
+    """``ok``, ``gone``, ``conflict``, ``throttled``, ``denied`` or ``unknown``."""
+    detail: str = ""
+    retry_after: float | None = None
+    purge_at: int | None = None
+    """When the source will purge the asset for good and its bytes become free."""
+    asset_tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Storage at the source."""
+
+    used: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """How far one stage of the current run is."""
+
+    done: int = 0
+    total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """A running run, as shown to people."""
+
+    run_id: str
+    status: RunStatus
+    started: int
+    stages: dict[Stage, StageProgress] = field(default_factory=dict)
+    percent: float = 0.0
+    rate: float = 0.0
+    """Bytes per second over the last half minute."""
+    eta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A finished run."""
+
+    run_id: str
+    started: int
+    ended: int
+    outcome: RunOutcome
+    stages: tuple[Stage, ...]
+    counts: dict[str, int] = field(default_factory=dict)
+    error: str | None = None
+    """Key of the error that failed the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetStatus:
+    """One target, as shown to people."""
+
+    target_id: str
+    name: str
+    state: str = "unknown"
+    """``ok``, ``unknown``, or the key of the error that keeps it from working."""
+    free_bytes: int | None = None
+    copies: int = 0
+    verified: int = 0
+    copies_bytes: int = 0
+    missing: int = 0
+    """Copies that should be there and are not proven."""
+    last_verified: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """A cleanup plan in numbers."""
+
+    plan_id: str
+    digest: str
+    state: PlanState
+    created: int
+    assets: int
+    bytes: int
+    freed_assets: int = 0
+    freed_bytes: int = 0
+    purge_at: int | None = None
+    stop_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """A file that failed too often to be tried every time."""
+
+    stage: Stage
+    """What it failed in: ingest, compress or sync."""
+    filename: str
+    role: Role
+    reason: str
+    captured: int | None = None
+    target_id: str | None = None
+    """Sync only."""
+    next_attempt: int | None = None
+    """None when it is not tried again by itself (compress)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStats:
+    """Numbers over the whole catalog."""
+
+    items: int = 0
+    bytes: int = 0
+    archived: int = 0
+    archived_bytes: int = 0
+    protected: int = 0
+    freeable: int = 0
+    freeable_bytes: int = 0
+    compressed: int = 0
+    compressed_bytes: int = 0
+    compressed_saved_bytes: int = 0
+    pending_purge_bytes: int = 0
+    quarantined: int = 0
+
+    @property
+    def protected_percent(self) -> float:
+        """Share of assets with the required number of verified copies, 0 to 100."""
+        return 100.0 * self.protected / self.items if self.items else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that Home Assistant shows, at one moment."""
+
+    status: RunStatus = RunStatus.IDLE
+    library: LibraryStats = field(default_factory=LibraryStats)
+    targets: dict[str, TargetStatus] = field(default_factory=dict)
+    run: RunProgress | None = None
+    last_run: RunSummary | None = None
+    plan: PlanSummary | None = None
+    authenticated: bool | None = None
+    problems: tuple[str, ...] = ()
+    """Keys of the errors that hold something up now."""
+    usage: Usage | None = None
+    archive_free: int | None = None
+    trust_ends: int | None = None
+    """When Apple means to ask for a code again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """Something that happened, for the event entity: no names, no paths."""
+
+    type: str
+    """One of EVENT_TYPES."""
+    data: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
+EVENT_TYPES = (
+    "run_started",
+    "run_completed",
+    "run_completed_with_problems",
+    "run_failed",
+    "run_cancelled",
+    "code_required",
+    "code_accepted",
+    "code_rejected",
+    "plan_ready",
+    "plan_approved",
+    "cleanup_done",
+    "cleanup_stopped",
+    "cleanup_undone",
+    "copy_lost",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """A library that an account can see."""
+
+    key: str
+    """Zone name, e.g. ``PrimarySync``."""
+    shared: bool
