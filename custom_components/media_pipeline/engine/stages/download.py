@@ -29,6 +29,7 @@ from ..names import split_name
 from ..sources.base import Source
 from .addresses import Addresses
 from .places import place_of
+from .twins import Twins
 
 _PIECE = 1 << 20
 _TRIES = 4
@@ -44,7 +45,7 @@ class Archived:
     size: int
     container: str
     adopted: bool = False
-    """True when the very file already lay there and nothing was fetched."""
+    """True when the very file, or one with its bytes, already lay there and nothing was fetched."""
 
 
 class AssetGone(FileVanished):
@@ -104,6 +105,7 @@ class Downloader:
         addresses: Addresses,
         control: Control,
         on_bytes: Callable[[int], None],
+        twins: Twins,
     ) -> None:
         """``on_bytes`` gets the size of each piece that arrived."""
         self._source = source
@@ -125,9 +127,16 @@ class Downloader:
             adopted = await asyncio.to_thread(self._prepare, row)
             if adopted is not None:
                 return adopted
-            sha256 = await self._fetch_bytes(row, part)
-            return await asyncio.to_thread(self._finish, row, part, sha256)
-        except AssetGone:
+            async with self._twins.turn(row):
+                twin = await self._twins.publish(row)
+                if twin is not None:
+                    await asyncio.to_thread(part.unlink, missing_ok=True)
+                    return Archived(twin.path, twin.sha256, row.size, twin.container, adopted=True)
+                sha256 = await self._fetch_bytes(row, part)
+                done = await asyncio.to_thread(self._finish, row, part, sha256)
+                self._twins.remember(row, done.path, sha256)
+                return done
+        except FileVanished:
             await asyncio.to_thread(part.unlink, missing_ok=True)
             raise
         except CorruptError as err:

@@ -33,6 +33,7 @@ from .base import StageContext, drain, failure_of, stops_stage, wait_out
 from .cleanup import resolve_unknown
 from .download import AssetGone, Downloader
 from .records import save_records
+from .twins import Twins
 
 _LOGGER = logging.getLogger(__name__)
 _WALK = "walk/"
@@ -84,7 +85,12 @@ class Ingest:
             return
         addresses = Addresses(context.source, context.catalog)
         downloader = Downloader(
-            context.source, context.archive, addresses, context.control, context.progress.moved
+            context.source,
+            context.archive,
+            addresses,
+            context.control,
+            context.progress.moved,
+            Twins(context.catalog, context.archive),
         )
         self._listing = True
         try:
