@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 MediaKind = Literal["photo", "video"]
+FILM = ".mp4"
+"""What a motion photo's film is called while it is made: its partial file's name and this."""
 
 
 class PhotoFormat(StrEnum):
@@ -42,6 +44,10 @@ class Reason(StrEnum):
     METADATA = "metadata"  # says something of itself that the wanted format has no place for
     HIGH_BIT_DEPTH = "high_bit_depth"
     CMYK = "cmyk"
+
+    # motion photos
+    NOT_A_PAIR = "not_a_pair"  # still and film carry different identifiers
+    NOT_REMUXED = "not_remuxed"  # the film does not go into an MP4 as it is
 
     # videos
     LIVE_VIDEO = "live_video"  # the moving half of a Live Photo
@@ -123,6 +129,20 @@ class CompressJob:
     min_saving: float = 0.10
     preset: PhotoPreset | VideoPreset | None = None
     captions: Captions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveJob:
+    """Make something else of an asset's files at ``destination`` (its ending fits the content).
+
+    ``motion`` joins a Live Photo's ``source`` and ``film``; ``share`` makes a copy to give away.
+    """
+
+    kind: Literal["motion", "share"]
+    source: Path
+    destination: Path
+    film: Path | None = None
+    preset: PhotoPreset = PhotoPreset()
 
 
 @dataclass(frozen=True, slots=True)

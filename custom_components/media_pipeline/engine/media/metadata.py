@@ -99,7 +99,7 @@ class Metadata:
         except ValueError as err:
             raise LeftAlone(Reason.METADATA, str(err)) from err
         write_captions(packet, captions)
-        return changed._with_xmp(bytes(packet))
+        return changed.with_xmp(bytes(packet))
 
     def resized(self, width: int, height: int) -> Metadata:
         """Say another picture size."""
@@ -139,6 +139,15 @@ class Metadata:
             for marker, body in self.segments
         ]
 
+    def put_into(self, raw: bytes, layout: JpegLayout) -> bytes:
+        """The JPEG ``raw`` (with this layout) with these segments instead of its own.
+
+        All other segments stay in their order; picture data is not touched.
+        """
+        rest = b"".join(raw[s.start : s.end] for s in layout.segments if not is_metadata(s))
+        end = max(segment.end for segment in layout.segments)
+        return b"".join((b"\xff\xd8", *self.as_segments(), rest, raw[end:]))
+
     def _bodies(self, marker: int, header: bytes) -> Iterator[bytes]:
         for found, body in self.segments:
             if found == marker and body.startswith(header):
@@ -169,7 +178,8 @@ class Metadata:
         parts = [raw[at : at + room] for at in range(0, len(raw), room)]
         return self._replaced(EXIF_HEADER, [EXIF_HEADER + part for part in parts])
 
-    def _with_xmp(self, packet: bytes) -> Metadata:
+    def with_xmp(self, packet: bytes) -> Metadata:
+        """Put another main XMP packet in; LeftAlone when it is too long for its segment."""
         if len(HEADER) + len(packet) > _LONGEST:
             raise LeftAlone(Reason.METADATA, "no room in the XMP for captions")
         return self._replaced(HEADER, [HEADER + packet])

@@ -27,8 +27,10 @@ from ..errors import (
 from ..model import Role
 from .child import default_command, run_child
 from .jobs import (
+    FILM,
     CompressJob,
     CompressResult,
+    DeriveJob,
     PhotoFormat,
     PhotoPreset,
     ProbeResult,
@@ -48,7 +50,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
     )
 }
 _PHOTO_MEMORY = 3 << 29
-_SECONDS_PER_MB = {"probe": 1.0, "photo": 20.0, "video": 120.0}
+_SECONDS_PER_MB = {"probe": 1.0, "photo": 20.0, "video": 120.0, "motion": 10.0, "share": 20.0}
 _SPARE = 16 << 20
 _JPEG_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe"})
 _VIDEO_ENDINGS = {".mov": "mov", ".qt": "mov", ".mp4": "mp4", ".m4v": "mp4"}
@@ -98,7 +100,7 @@ class MediaPool:
         """
         if job.role == Role.LIVE_VIDEO:
             size = await asyncio.to_thread(_size, job.source)
-            return _left_alone(job, size, Reason.LIVE_VIDEO)
+            return _left_alone(job.source, size, Reason.LIVE_VIDEO)
         async with self._compressing:
             return await self._compress(job)
 
@@ -117,25 +119,45 @@ class MediaPool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def derive(self, job: DeriveJob) -> CompressResult:
+        """Make a motion photo or a share copy; raises like ``compress``."""
+        order = {
+            "job": job.kind,
+            "source": str(job.source),
+            "film": str(job.film) if job.film else None,
+            "preset": asdict(job.preset),
+        }
+        async with self._compressing:
+            # a HEIC becomes a JPEG that may be larger
+            beside = job.film or job.source
+            room = await asyncio.to_thread(_size, beside)
+            return await self._make(order, job.source, job.destination, room)
+
     async def _compress(self, job: CompressJob) -> CompressResult:
         final, container = _final_path(job)
-        partial = final.with_name(f".{final.name}.mp-part")
-        size = await asyncio.to_thread(_prepare, job.source, final)
         preset = job.preset or (PhotoPreset() if job.kind == "photo" else VideoPreset())
         order = {
             "job": job.kind,
             "source": str(job.source),
-            "partial": str(partial),
             "min_saving": job.min_saving,
             "preset": asdict(preset),
             "captions": asdict(job.captions) if job.captions else None,
             "format": container,
         }
+        return await self._make(order, job.source, final, 0)
+
+    async def _make(
+        self, order: dict[str, Any], source: Path, final: Path, more: int
+    ) -> CompressResult:
+        """Have a child write a file beside ``final``; ``more`` bytes than the source's may come."""
+        partial = final.with_name(f".{final.name}.mp-part")
+        order["partial"] = str(partial)
+        size = await asyncio.to_thread(_prepare, source, final, more)
         try:
-            answer = await self._run(order, size, size + _SPARE)
+            answer = await self._run(order, size, size + more + _SPARE)
             if not answer.result.get("kept"):
-                return _left_alone(job, size, answer.result.get("reason", ""), answer)
-            new_size = await asyncio.to_thread(_publish, job.source, partial, final)
+                return _left_alone(source, size, answer.result.get("reason", ""), answer)
+            new_size = await asyncio.to_thread(_publish, source, partial, final)
         except OSError as err:
             if err.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise TargetFull(str(err)) from err
@@ -206,14 +228,14 @@ def _final_path(job: CompressJob) -> tuple[Path, str]:
 
 
 def _left_alone(
-    job: CompressJob, size: int, reason: str, answer: _Answer | None = None
+    source: Path, size: int, reason: str, answer: _Answer | None = None
 ) -> CompressResult:
     return CompressResult(
         kept=False,
         reason=Reason(reason),
         size=size,
         source_size=size,
-        suffix=job.source.suffix,
+        suffix=source.suffix,
         cpu_seconds=answer.cpu_seconds if answer else 0.0,
         peak_rss=answer.peak_rss if answer else 0,
     )
@@ -226,13 +248,14 @@ def _size(path: Path) -> int:
         raise FileVanished(str(err)) from err
 
 
-def _prepare(source: Path, final: Path) -> int:
+def _prepare(source: Path, final: Path, more: int) -> int:
     """Return the source's size once there is room for a copy of it elsewhere."""
     size = _size(source)
     if final.exists() and final.samefile(source):
         raise ValueError("a compressed copy can't replace its source")
-    if shutil.disk_usage(final.parent).free < size + _SPARE:
-        raise TargetFull(f"less than {size + _SPARE} bytes free beside {final.name}")
+    needed = size + more + _SPARE
+    if shutil.disk_usage(final.parent).free < needed:
+        raise TargetFull(f"less than {needed} bytes free beside {final.name}")
     return size
 
 
@@ -254,5 +277,6 @@ def _publish(source: Path, partial: Path, final: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+    for one in (path, path.with_name(path.name + FILM)):
+        with contextlib.suppress(OSError):
+            one.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ def transcode(
     with av.open(str(destination), "w", format=container, options=options) as out:
         out.metadata.update(_tags(file.metadata, preset))
         encoder = _add_video(out, video, preset)
-        sound = [_Sound(out, stream, preset) for stream in _sounds(file)]
+        sound = [Sound(out, stream, preset) for stream in sounds(file)]
         seen.audio_tracks = len(sound)
         if sound:
             seen.audio_duration = audio_seconds(sound[0].source)
@@ -68,7 +68,7 @@ def _packets(
     file: av.container.InputContainer,
     video: av.VideoStream,
     encoder: av.VideoStream,
-    sound: list[_Sound],
+    sound: list[Sound],
     seen: Watch,
 ) -> Iterator[list[av.Packet[Any]]]:
     """Yield encoded packets as they come, in the order of the source."""
@@ -161,13 +161,13 @@ class _Crop:
         return cut
 
 
-def _sounds(file: av.container.InputContainer) -> list[av.AudioStream]:
+def sounds(file: av.container.InputContainer) -> list[av.AudioStream]:
     """The sound tracks to keep: all AAC ones; else the first that decodes; others can't be."""
     tracks = list(file.streams.audio)
     return [one for one in tracks if one.codec_context.name == "aac"] or tracks[:1]
 
 
-class _Sound:
+class Sound:
     """One sound track: AAC is copied, all else becomes AAC."""
 
     def __init__(

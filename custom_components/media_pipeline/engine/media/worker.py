@@ -29,6 +29,7 @@ from ..errors import (
 )
 from .jobs import Captions, PhotoFormat, PhotoPreset, VideoPreset
 from .memory import near_limit, peak_resident
+from .outcome import Outcome
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LONGEST_JOB = 1 << 20
@@ -68,29 +69,44 @@ def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, An
         from .probe import probe_file
 
         return probe_file(source)
-    partial, saving = Path(job["partial"]), float(job["min_saving"])
-    if job["job"] == "photo":
-        from .photo import compress_photo
-
-        photo = PhotoPreset(**{**job["preset"], "format": PhotoFormat(job["preset"]["format"])})
-        captions = job.get("captions")
-        said = (
-            Captions(**{**captions, "keywords": tuple(captions["keywords"])}) if captions else None
-        )
-        outcome = compress_photo(source, partial, photo, saving, said)
-    else:
-        from .video import compress_video
-
-        preset = VideoPreset(**job["preset"])
-        outcome = compress_video(
-            source, partial, preset, saving, container=job["format"], progress=progress
-        )
+    outcome = _make(job, source, Path(job["partial"]), progress)
     return {
         "kept": outcome.kept,
         "reason": outcome.reason,
         "size": outcome.size,
         "note": outcome.note,
     }
+
+
+def _make(
+    job: dict[str, Any], source: Path, partial: Path, progress: Callable[[float], None]
+) -> Outcome:
+    """Write what the job asks for to ``partial``."""
+    if job["job"] == "video":
+        from .video import compress_video
+
+        return compress_video(
+            source,
+            partial,
+            VideoPreset(**job["preset"]),
+            float(job["min_saving"]),
+            container=job["format"],
+            progress=progress,
+        )
+    preset = PhotoPreset(**{**job["preset"], "format": PhotoFormat(job["preset"]["format"])})
+    if job["job"] == "motion":
+        from .motion import make_motion_photo
+
+        return make_motion_photo(source, Path(job["film"]), partial)
+    if job["job"] == "share":
+        from .share import make_share_copy
+
+        return make_share_copy(source, partial, preset)
+    from .photo import compress_photo
+
+    said = job.get("captions")
+    captions = Captions(**{**said, "keywords": tuple(said["keywords"])}) if said else None
+    return compress_photo(source, partial, preset, float(job["min_saving"]), captions)
 
 
 class _Progress:

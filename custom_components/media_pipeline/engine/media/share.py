@@ -1,0 +1,95 @@
+"""A copy to give away: it shows the picture and says when, but not where and by whom.
+
+Made from nothing and given only what is named here, so that no place, name of a person, serial
+number or identifier gets through in a corner that nobody thought of.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image, ImageOps
+
+from ..errors import MediaUnreadable
+from .container import check_container
+from .encode import check_memory, scaled
+from .jobs import PhotoFormat, PhotoPreset, Reason
+from .outcome import LeftAlone, Outcome
+from .remux import remux
+
+_EXIF_IFD: Final = 0x8769
+_MAIN_TAGS: Final = (0x10F, 0x110)  # maker, model
+_TAGS: Final = (
+    0x829A, 0x829D, 0x8827, 0x9003, 0x9010, 0x9011, 0x9012, 0x9291, 0x9292, 0x920A, 0xA405, 0xA434,
+)  # fmt: skip # exposure, aperture, ISO, when, focal length, lens
+_FILMS: Final = frozenset({"mov", "mp4"})
+
+
+def make_share_copy(source: Path, destination: Path, preset: PhotoPreset) -> Outcome:
+    """Write a JPEG or an MP4 without a place; at most ``cap_pixels`` (0: as large as it is).
+
+    What can't become one comes back as an outcome with a reason and no file. Raises
+    BrokenContainer, ErrorBody, MediaUnreadable and OSError.
+    """
+    try:
+        if check_container(source) in _FILMS:
+            remux(source, destination, tags=False)
+        else:
+            _photo(source, destination, preset)
+    except LeftAlone as left:
+        destination.unlink(missing_ok=True)
+        return Outcome(left.reason, note=left.note)
+    return Outcome(Reason.COMPRESSED, destination.stat().st_size)
+
+
+def _photo(source: Path, destination: Path, preset: PhotoPreset) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    Image.MAX_IMAGE_PIXELS = None  # checked here
+    try:
+        with Image.open(source) as image:
+            pixels = image.width * image.height
+            if pixels > preset.max_pixels:
+                raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{pixels} pixels")
+            check_memory(pixels, PhotoFormat.HEIC)
+            options: dict[str, Any] = {"exif": _few_words(image)}
+            if profile := image.info.get("icc_profile"):
+                options["icc_profile"] = profile
+            shown = _plain(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError, ValueError, RuntimeError) as err:
+        raise MediaUnreadable(f"the photo does not decode: {err}") from err
+    shown.info = {}
+    shown = scaled(shown, preset.cap_pixels)
+    shown.save(
+        destination,
+        "JPEG",
+        quality=preset.quality,
+        progressive=True,
+        optimize=True,
+        subsampling="4:2:0",
+        **options,
+    )
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The picture as JPEG can hold it; what is see-through becomes white."""
+    if image.mode in {"RGB", "L"}:
+        return image
+    if image.mode in {"RGBA", "LA", "PA", "P"}:
+        full = image.convert("RGBA")
+        white = Image.new("RGBA", full.size, "white")
+        return Image.alpha_composite(white, full).convert("RGB")
+    if image.mode in {"1", "YCbCr"}:
+        return image.convert("RGB")
+    raise LeftAlone(Reason.UNSUPPORTED, f"mode {image.mode}")
+
+
+def _few_words(image: Image.Image) -> bytes:
+    """New EXIF data with when and how, nothing else."""
+    found, few = image.getexif(), Image.Exif()
+    for tag in _MAIN_TAGS:
+        if tag in found:
+            few[tag] = found[tag]
+    details = found.get_ifd(_EXIF_IFD)
+    few.get_ifd(_EXIF_IFD).update({tag: details[tag] for tag in _TAGS if tag in details})
+    return few.tobytes()
