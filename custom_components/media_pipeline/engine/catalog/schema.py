@@ -118,6 +118,51 @@ resources = Table(
     Index("resources_checksum", "checksum", "size"),
 )
 
+# what a file says of itself, read once; apart, so that the tables the queue asks stay small
+media_info = Table(
+    "media_info",
+    metadata,
+    Column("resource_id", ForeignKey("resources.id"), primary_key=True),
+    Column("sha256", String),  # of the bytes that were looked at
+    Column("probed_at", Integer, nullable=False),
+    Column("error", String),
+    Column("kind", String),  # ``photo`` or ``video``
+    Column("container", String),
+    Column("codec", String),
+    Column("width", Integer),  # as shown, after turning
+    Column("height", Integer),
+    Column("orientation", Integer),
+    Column("duration", Float),  # seconds
+    Column("frame_rate", Float),
+    Column("bits", Integer),
+    Column("hdr", String),
+    Column("subtype", String),
+    Column("captured", Integer),
+    Column("captured_zone", Integer),  # seconds east of UTC; None when the file names no zone
+    Column("captured_from", String),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("altitude", Float),
+    Column("make", String),
+    Column("model", String),
+    Column("lens", String),
+    Column("content_id", String),
+    Index("media_info_content", "content_id", sqlite_where=text("content_id is not null")),
+)
+
+# motion photos and share copies: one of each for an asset, made when a target wants them
+derivatives = Table(
+    "derivatives",
+    metadata,
+    Column("asset_id", ForeignKey("assets.id"), primary_key=True),
+    Column("role", String, primary_key=True),
+    Column("state", String, nullable=False),  # as resources.compress
+    Column("reason", String),
+    Column("inputs", String),  # the SHA-256 of all it was made of
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt", Integer, nullable=False, server_default=text("0")),
+)
+
 albums = Table(
     "albums",
     metadata,
