@@ -18,8 +18,10 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import service
 
 from .actor import async_actor
+from .adopt_action import async_adopt
 from .const import DOMAIN
 from .coordinator import MediaPipelineConfigEntry, MediaPipelineCoordinator
+from .engine.adopt.report import Mode
 from .engine.engine import Engine
 from .engine.errors import PipelineError
 from .engine.model import DEFAULT_STAGES, PlanSummary, RunOutcome, RunSummary, Stage
@@ -32,6 +34,9 @@ ATTR_LIMIT = "limit"
 ATTR_PLAN_ID = "plan_id"
 ATTR_DRY_RUN = "dry_run"
 ATTR_CODE = "code"
+ATTR_PATH = "path"
+ATTR_MODE = "mode"
+ATTR_KEI_DATABASE = "kei_database"
 ATTR_SMS = "sms"
 
 RUN_STAGES = tuple(stage for stage in Stage if stage is not Stage.CLEANUP)
@@ -40,6 +45,11 @@ RUN_STAGES = tuple(stage for stage in Stage if stage is not Stage.CLEANUP)
 _ENTRY = {vol.Optional(ATTR_CONFIG_ENTRY_ID): cv.string}
 _WAIT = {vol.Optional(ATTR_WAIT, default=False): cv.boolean}
 _PLAN = {vol.Required(ATTR_PLAN_ID): vol.All(cv.string, vol.Length(min=1))}
+_TREE = {
+    vol.Required(ATTR_PATH): vol.All(cv.string, vol.Length(min=1)),
+    vol.Optional(ATTR_MODE, default=Mode.LINK.value): vol.In([mode.value for mode in Mode]),
+    vol.Optional(ATTR_KEI_DATABASE): vol.All(cv.string, vol.Length(min=1)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     dry_run = {vol.Optional(ATTR_DRY_RUN, default=True): cv.boolean}
     register("cleanup", _cleanup, {**_PLAN, **dry_run}, optional)
     register("undo_cleanup", _undo_cleanup, _PLAN, optional)
+    register("adopt", _adopt, {**_TREE, **dry_run}, optional)
     register("quarantine", _quarantine, {}, SupportsResponse.ONLY)
     register("retry_quarantined", _retry_quarantined, {}, optional)
     register("pause", _pause, {}, none)
@@ -172,6 +183,18 @@ async def _quarantine(request: Request) -> ServiceResponse:
 
 async def _retry_quarantined(request: Request) -> ServiceResponse:
     return {"files": await request.engine.retry_quarantined(actor=request.actor)}
+
+
+async def _adopt(request: Request) -> ServiceResponse:
+    data = request.call.data
+    return await async_adopt(
+        request.coordinator,
+        path=data[ATTR_PATH],
+        mode=data[ATTR_MODE],
+        dry_run=data[ATTR_DRY_RUN],
+        kei_database=data.get(ATTR_KEI_DATABASE),
+        actor=request.actor,
+    )
 
 
 async def _pause(request: Request) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from custom_components.media_pipeline.engine.adopt.report import Report, Request
 from custom_components.media_pipeline.engine.config import EngineConfig, TargetConfig
 from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.model import (
@@ -111,6 +112,10 @@ class FakeEngine:
     async def retry_quarantined(self, *, actor: str | None = None) -> int:
         self._called("retry_quarantined", actor=actor)
         return 2
+
+    async def adopt(self, request: Request, *, actor: str | None = None) -> Report:
+        self._called("adopt", request=request, actor=actor)
+        return Report(dry_run=request.dry_run, mode=request.mode, complete=True)
 
     async def submit_code(self, code: str) -> None:
         self._called("submit_code", code=code)

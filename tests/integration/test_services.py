@@ -44,6 +44,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "approve_cleanup": {"plan_id": "plan-1"},
     "cleanup": {"plan_id": "plan-1"},
     "undo_cleanup": {"plan_id": "plan-1"},
+    "adopt": {"path": "/nowhere"},
     "retry_quarantined": {},
     "pause": {},
     "resume": {},

@@ -166,7 +166,10 @@ def test_exceptions() -> None:
     own = set(
         re.findall(
             r'translation_key="(\w+)"',
-            SOURCES["__init__"] + SOURCES["services"] + SOURCES["coordinator"],
+            SOURCES["__init__"]
+            + SOURCES["services"]
+            + SOURCES["adopt_action"]
+            + SOURCES["coordinator"],
         )
     )
     assert set(TEXTS["exceptions"]) == keys | own
@@ -263,6 +266,9 @@ def test_selectors() -> None:
                 key := selector.config.get("translation_key")
             ):
                 options[key] = {str(option) for option in selector.config["options"]}
+    modes = SERVICES["adopt"]["fields"]["mode"]["selector"]["select"]
+    options[modes["translation_key"]] = set(modes["options"])
+    assert set(modes["options"]) == {mode.value for mode in services.Mode}
     stages = SERVICES["run"]["fields"]["stages"]["selector"]["select"]
     options[stages["translation_key"]] = set(stages["options"])
     assert set(stages["options"]) == {stage.value for stage in services.RUN_STAGES}

@@ -1,0 +1,1 @@
+"""Adopt: take over what another tool has downloaded, proven by its bytes, without fetching it."""

@@ -1,0 +1,1 @@
+"""Adopting trees that other tools downloaded."""
