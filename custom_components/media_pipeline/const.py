@@ -38,6 +38,8 @@ CONF_COMPRESS_PHOTOS: Final = "compress_photos"
 CONF_COMPRESS_VIDEOS: Final = "compress_videos"
 CONF_MIN_SAVING: Final = "min_saving"
 CONF_DOWNLOADS: Final = "downloads"
+CONF_DOWNLOAD_LIMIT: Final = "download_limit"
+CONF_RUN_MINUTES: Final = "run_minutes"
 CONF_REVERIFY_DAYS: Final = "reverify_days"
 CONF_ARCHIVE_OFF_MACHINE: Final = "archive_off_machine"
 

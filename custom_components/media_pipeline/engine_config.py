@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PATH, CONF_PORT, CONF_USERNAME
@@ -19,6 +19,7 @@ from .const import (
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
     CONF_CONTENT,
+    CONF_DOWNLOAD_LIMIT,
     CONF_DOWNLOADS,
     CONF_FOLDER,
     CONF_HOST_KEY,
@@ -36,6 +37,7 @@ from .const import (
     CONF_REQUIRE_OFF_MACHINE,
     CONF_REQUIRED_COPIES,
     CONF_REVERIFY_DAYS,
+    CONF_RUN_MINUTES,
     CONF_SOURCE,
     DOMAIN,
     SOURCE_ICLOUD,
@@ -71,10 +73,14 @@ OPTION_DEFAULTS: Mapping[str, Any] = {
     CONF_COMPRESS_VIDEOS: _COMPRESS.videos,
     CONF_MIN_SAVING: round(_COMPRESS.min_saving * 100),
     CONF_DOWNLOADS: 8,
+    CONF_DOWNLOAD_LIMIT: 0,
+    CONF_RUN_MINUTES: 0,
     CONF_REVERIFY_DAYS: 90,
     CONF_ARCHIVE_OFF_MACHINE: False,
 }
-"""The options as stored; the saving is in percent, all else as in the engine."""
+"""As stored: the saving in percent, the limit in Mbit/s, the time in minutes; 0 is none."""
+_MEGABIT: Final = 125_000
+"""Bytes."""
 
 
 def private_dir(hass: HomeAssistant, unique_id: str) -> Path:
@@ -116,6 +122,8 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
             min_saving=options[CONF_MIN_SAVING] / 100,
         ),
         downloads=int(options[CONF_DOWNLOADS]),
+        download_limit=round(options[CONF_DOWNLOAD_LIMIT] * _MEGABIT) or None,
+        run_seconds=options[CONF_RUN_MINUTES] * 60 or None,
         reverify_days=int(options[CONF_REVERIFY_DAYS]),
         archive_off_machine=options[CONF_ARCHIVE_OFF_MACHINE],
     )

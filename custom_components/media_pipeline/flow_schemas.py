@@ -34,6 +34,7 @@ from .const import (
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
     CONF_CONTENT,
+    CONF_DOWNLOAD_LIMIT,
     CONF_DOWNLOADS,
     CONF_FOLDER,
     CONF_LIBRARIES,
@@ -49,6 +50,7 @@ from .const import (
     CONF_REQUIRE_OFF_MACHINE,
     CONF_REQUIRED_COPIES,
     CONF_REVERIFY_DAYS,
+    CONF_RUN_MINUTES,
 )
 from .engine.model import Content, LibraryInfo
 from .engine_config import OPTION_DEFAULTS
@@ -118,6 +120,8 @@ OPTION_SELECTORS: dict[str, Any] = {
     CONF_COMPRESS_VIDEOS: SWITCH,
     CONF_MIN_SAVING: number(0, 90, "%"),
     CONF_DOWNLOADS: number(1, 32),
+    CONF_DOWNLOAD_LIMIT: number(0, 10000, "Mbit/s"),
+    CONF_RUN_MINUTES: number(0, 10080, "min"),
     CONF_REVERIFY_DAYS: number(1, 3650, "d"),
     CONF_ARCHIVE_OFF_MACHINE: SWITCH,
 }

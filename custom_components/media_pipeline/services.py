@@ -30,6 +30,7 @@ from .errors import service_error
 ATTR_CONFIG_ENTRY_ID = "config_entry_id"
 ATTR_STAGES = "stages"
 ATTR_WAIT = "wait"
+ATTR_MAX_MINUTES = "max_minutes"
 ATTR_LIMIT = "limit"
 ATTR_PLAN_ID = "plan_id"
 ATTR_DRY_RUN = "dry_run"
@@ -93,7 +94,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
     optional, none = SupportsResponse.OPTIONAL, SupportsResponse.NONE
     stages = vol.All(cv.ensure_list, vol.Length(min=1), [vol.In([s.value for s in RUN_STAGES])])
-    register("run", _run, {vol.Optional(ATTR_STAGES): stages, **_WAIT}, optional)
+    minutes = vol.All(vol.Coerce(float), vol.Range(min=0.1, max=10080))
+    run = {vol.Optional(ATTR_STAGES): stages, vol.Optional(ATTR_MAX_MINUTES): minutes, **_WAIT}
+    register("run", _run, run, optional)
     for stage in RUN_STAGES:
         register(stage.value, _run, _WAIT, optional)
     limit = {vol.Optional(ATTR_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1))}
@@ -120,7 +123,10 @@ async def _run(request: Request) -> ServiceResponse:
         stages = tuple(Stage(stage) for stage in data.get(ATTR_STAGES, DEFAULT_STAGES))
     else:
         stages = (Stage(request.call.service),)
-    run_id = await request.engine.start_run(stages, actor=request.actor)
+    minutes = data.get(ATTR_MAX_MINUTES)
+    run_id = await request.engine.start_run(
+        stages, actor=request.actor, seconds=minutes and minutes * 60
+    )
     if not data[ATTR_WAIT]:
         return {"run_id": run_id}
     summary = await request.engine.wait_run(run_id)

@@ -173,3 +173,21 @@ async def test_a_lost_session_pauses_only_ingest_and_asks_once(world: World) -> 
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED, summary
         assert core.snapshot.authenticated is True
+
+
+async def test_a_run_ends_when_its_time_is_used_up_and_the_next_one_goes_on(world: World) -> None:
+    world.stand_in.fault("content", latency_ms=300)
+    world.downloads = 1
+    async with world.core() as core:
+        began = asyncio.get_running_loop().time()
+        summary = await core.wait_run(await core.start_run(DEFAULT_STAGES, "test", 2.0))
+        assert asyncio.get_running_loop().time() - began < 4.0
+        assert summary.outcome is RunOutcome.COMPLETED
+        assert summary.out_of_time
+        first = len(media_files(world.archive))
+        assert 0 < first < 12
+        world.stand_in.control("clear_faults")
+        summary = await run(core)
+        assert not summary.out_of_time
+        assert summary.counts["ingest_done"] == len(media_files(world.archive)) - first
+        assert (await stats(core)).protected == 12

@@ -62,8 +62,15 @@ class FakeEngine:
     async def stop(self) -> None:
         self.calls.append(("stop", {}))
 
-    async def start_run(self, stages: tuple[Stage, ...] = (), *, actor: str | None = None) -> str:
-        self._called("start_run", stages=stages, actor=actor)
+    async def start_run(
+        self,
+        stages: tuple[Stage, ...] = (),
+        *,
+        actor: str | None = None,
+        seconds: float | None = None,
+    ) -> str:
+        limit = {"seconds": seconds} if seconds else {}
+        self._called("start_run", stages=stages, actor=actor, **limit)
         return "run-1"
 
     async def wait_run(self, run_id: str) -> RunSummary:
@@ -119,6 +126,9 @@ class FakeEngine:
 
     async def submit_code(self, code: str) -> None:
         self._called("submit_code", code=code)
+
+    async def request_code(self, *, sms: bool = False) -> None:
+        self._called("request_code", sms=sms)
 
     async def refresh(self) -> Snapshot:
         self._called("refresh")

@@ -50,6 +50,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "resume": {},
     "cancel": {},
     "submit_verification_code": {"code": "123456"},
+    "request_verification_code": {"sms": True},
 }
 
 
@@ -86,6 +87,15 @@ async def test_run(
 ) -> None:
     assert await call(hass, name, **data) == {"run_id": "run-1"}
     assert engine.calls == [("start_run", {"stages": stages, "actor": None})]
+
+
+async def test_run_with_a_time_limit(hass: HomeAssistant, engine: FakeEngine) -> None:
+    await call(hass, "run", max_minutes=2)
+    assert engine.calls == [
+        ("start_run", {"stages": DEFAULT_STAGES, "actor": None, "seconds": 120.0})
+    ]
+    with pytest.raises(vol.Invalid):
+        await call(hass, "run", max_minutes=0)
 
 
 async def test_run_and_wait(hass: HomeAssistant, engine: FakeEngine) -> None:
@@ -208,7 +218,7 @@ async def test_only_admins(
     assert engine.calls == []
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name != "submit_verification_code"])
+@pytest.mark.parametrize("name", [name for name in CALLS if "verification_code" not in name])
 async def test_the_journal_gets_a_name(
     hass: HomeAssistant, engine: FakeEngine, hass_admin_user: MockUser, name: str
 ) -> None:

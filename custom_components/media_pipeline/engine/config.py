@@ -110,6 +110,10 @@ class EngineConfig:
     compress: CompressConfig = field(default_factory=CompressConfig)
     downloads: int = 8
     """Downloads at the same time."""
+    download_limit: int | None = None
+    """Bytes per second over all downloads from the source; None is no limit."""
+    run_seconds: float | None = None
+    """A run ends after this long and the next one goes on; None is no limit."""
     reverify_days: int = 90
     """Every copy is proven again at least this often."""
     archive_reserve_bytes: int = 1 << 30

@@ -173,9 +173,12 @@ class Core:
         """The account's session; None for a folder."""
         return getattr(self.source, "session", None)
 
-    async def start_run(self, stages: tuple[Stage, ...], actor: str | None) -> str:
+    async def start_run(
+        self, stages: tuple[Stage, ...], actor: str | None, seconds: float | None = None
+    ) -> str:
         """Start a run; RunActive when something else goes on."""
         run = self.new_run(tuple(stage for stage in stages if stage is not Stage.CLEANUP), actor)
+        run.seconds = seconds or self.config.run_seconds
         self.launch(run)
         return run.run_id
 

@@ -132,10 +132,17 @@ class Engine:
         return self._core
 
     async def start_run(
-        self, stages: tuple[Stage, ...] = DEFAULT_STAGES, *, actor: str | None = None
+        self,
+        stages: tuple[Stage, ...] = DEFAULT_STAGES,
+        *,
+        actor: str | None = None,
+        seconds: float | None = None,
     ) -> str:
-        """Start a run and return its id at once. Raises RunActive."""
-        return await self._call(self._opened().start_run(stages, actor))
+        """Start a run and return its id at once; it ends after ``seconds`` at the latest.
+
+        Raises RunActive.
+        """
+        return await self._call(self._opened().start_run(stages, actor, seconds))
 
     async def wait_run(self, run_id: str) -> RunSummary:
         """Wait until that run ended. Raises NoActiveRun for an unknown id."""

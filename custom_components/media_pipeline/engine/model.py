@@ -117,6 +117,10 @@ class RunStatus(StrEnum):
     STOPPING = "stopping"
 
 
+OUT_OF_TIME = "out_of_time"
+"""Among a run's counts: 1 when its time was used up before its work was done."""
+
+
 class RunOutcome(StrEnum):
     """How a run ended."""
 
@@ -326,6 +330,11 @@ class RunSummary:
     counts: dict[str, int] = field(default_factory=dict)
     error: str | None = None
     """Key of the error that failed the run."""
+
+    @property
+    def out_of_time(self) -> bool:
+        """True when the run ended because its time was used up; the next one goes on."""
+        return bool(self.counts.get(OUT_OF_TIME))
 
 
 @dataclass(frozen=True, slots=True)

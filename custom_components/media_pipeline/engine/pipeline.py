@@ -12,6 +12,7 @@ from .catalog import store
 from .clock import now_ms
 from .errors import PipelineError
 from .model import (
+    OUT_OF_TIME,
     EngineEvent,
     RunOutcome,
     RunProgress,
@@ -60,6 +61,9 @@ class Run:
     stopping: bool = False
     interrupted: bool = False
     """True when the engine, not a person, ended the run."""
+    seconds: float | None = None
+    """How long it may take; what is under way then is left to the next run."""
+    out_of_time: bool = False
 
     async def execute(self) -> RunSummary:
         """Run to the end. Never raises but CancelledError; the outcome says what happened."""
@@ -70,7 +74,7 @@ class Run:
             await context.catalog.write(store.start_run, self.run_id, stages, self.actor)
             if self.extra is None:  # a cleanup has events of its own
                 context.report(EngineEvent("run_started", {"run_id": self.run_id}))
-            await self._stages()
+            await self._in_time()
         except asyncio.CancelledError:
             outcome = RunOutcome.INTERRUPTED if self.interrupted else RunOutcome.CANCELLED
             if task := asyncio.current_task():
@@ -95,6 +99,8 @@ class Run:
         for stage, part in self.context.progress.stages().items():
             counts |= {f"{stage}_done": part.done, f"{stage}_bytes": part.bytes_done}
             counts[f"{stage}_failed"] = part.failed
+        if self.out_of_time:
+            counts[OUT_OF_TIME] = 1
         stages = (*self.stages, self.extra.stage) if self.extra else self.stages
         summary = RunSummary(
             run_id=self.run_id,
@@ -114,6 +120,16 @@ class Run:
                 EngineEvent(event, {"run_id": self.run_id, "error": summary.error, **counts})
             )
         return summary
+
+    async def _in_time(self) -> None:
+        """All stages, or as much of them as there is time for: the catalog knows what is left."""
+        try:
+            async with asyncio.timeout(self.seconds) as limit:
+                await self._stages()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self.out_of_time = True
 
     async def _stages(self) -> None:
         context = self.context
