@@ -40,7 +40,9 @@ class _Session:
     def __init__(self, answers: list[Any]) -> None:
         self._answers = answers
 
-    async def post(self, _path: str, _body: dict[str, Any], *, shared: bool = False) -> Any:
+    async def post(
+        self, _path: str, _body: dict[str, Any], *, shared: bool, urgent: bool = False
+    ) -> Any:
         if not self._answers:
             raise SourceUnreachable(str(shared))
         return self._answers.pop(0)

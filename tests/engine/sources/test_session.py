@@ -152,20 +152,25 @@ async def test_terms(make_session: MakeSession, server: StandIn) -> None:
 
 @pytest.mark.parametrize("operation", ["authorize", "signin_init", "signin"])
 async def test_outages_while_signing_in(
-    make_session: MakeSession, server: StandIn, operation: str
+    make_session: MakeSession, server: StandIn, tmp_path: Path, operation: str
 ) -> None:
     server.fault(operation, status=503, headers={"Retry-After": "33"}, times=1)
     with pytest.raises(ThrottledError) as caught:
         await make_session().sign_in()
     assert caught.value.retry_after == 33
     server.control("clear_faults")
+    with pytest.raises(ThrottledError):  # nothing is asked before that time, by nobody
+        await make_session().sign_in()
     server.fault(operation, drop=True)
     with pytest.raises(SourceUnreachable):
-        await make_session().sign_in()
+        await make_session(folder=tmp_path / "another").sign_in()
     assert server.counts().get(SENT, 0) == 0
 
 
-@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"drop": True}])
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 500}, {"status": 503, "headers": {"Retry-After": "1"}}, {"drop": True}],
+)
 async def test_outage_does_not_end_a_session(
     make_session: MakeSession, server: StandIn, fault: dict[str, Any]
 ) -> None:
@@ -177,6 +182,7 @@ async def test_outage_does_not_end_a_session(
         await session.sign_in()
     assert "account_login" not in server.counts()
     server.control("clear_faults")
+    await asyncio.sleep(1.1 if "headers" in fault else 0)
     assert await session.sign_in() is SignInState.SIGNED_IN
 
 

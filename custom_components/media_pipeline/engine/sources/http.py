@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 DEFAULT_WAIT: Final = 60.0
-_LONGEST_WAIT: Final = 24 * 3600.0
+LONGEST_WAIT: Final = 24 * 3600.0
 
 
 def retry_after(headers: Mapping[str, str] | None, body: Any = None) -> float:
@@ -38,7 +38,7 @@ def _seconds(value: Any) -> float | None:
             return None
     if math.isnan(seconds):
         return None
-    return min(max(seconds, 1.0), _LONGEST_WAIT)
+    return min(max(seconds, 1.0), LONGEST_WAIT)
 
 
 def ssl_context() -> ssl.SSLContext:

@@ -96,6 +96,23 @@ def code_error(code: str, detail: str) -> PipelineError | None:
     return None
 
 
+def throttled_within(answer: Any) -> ThrottledError | None:
+    """The longest "slow down" among the zones and records of an otherwise good answer."""
+    if not isinstance(answer, Mapping):
+        return None
+    longest: ThrottledError | None = None
+    for part in ("zones", "records", "batch"):
+        items = answer.get(part)
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, Mapping) and item.get("serverErrorCode") in THROTTLED_CODES:
+                error = ThrottledError(
+                    str(item["serverErrorCode"]), retry_after=retry_after(None, item)
+                )
+                if longest is None or error.retry_after > longest.retry_after:
+                    longest = error
+    return longest
+
+
 def item_error(item: Mapping[str, Any]) -> PipelineError | None:
     """The error that one zone of an otherwise good answer carries; None when it carries none."""
     code = item.get("serverErrorCode")

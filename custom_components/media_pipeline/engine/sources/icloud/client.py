@@ -49,8 +49,10 @@ class PhotosClient:
     def __init__(self, session: ICloudSession) -> None:
         self._session = session
 
-    async def _post(self, path: str, body: dict[str, Any], zone: Zone) -> Mapping[str, Any]:
-        answer = await self._session.post(path, body, shared=zone.shared)
+    async def _post(
+        self, path: str, body: dict[str, Any], zone: Zone, *, urgent: bool = False
+    ) -> Mapping[str, Any]:
+        answer = await self._session.post(path, body, shared=zone.shared, urgent=urgent)
         if not isinstance(answer, Mapping):
             raise SourceBadAnswer(f"{path}: {type(answer).__name__}")
         return answer
@@ -150,14 +152,17 @@ class PhotosClient:
         records = _records(zones[0], "changes/zone")
         return Page(records, _token(zones[0]), zones[0].get("moreComing") is True)
 
-    async def lookup(self, zone: Zone, names: Sequence[str]) -> list[Mapping[str, Any]]:
-        """Records (or error items) by name; at most ``CAP`` names."""
+    async def lookup(
+        self, zone: Zone, names: Sequence[str], *, urgent: bool = False
+    ) -> list[Mapping[str, Any]]:
+        """Records (or error items) by name; at most ``CAP`` names. See ICloudSession.post."""
         body = {
             "records": [{"recordName": name} for name in names],
             "desiredKeys": list(DESIRED_KEYS),
             "zoneID": zone.id,
         }
-        return _records(await self._post("records/lookup", body, zone), "records/lookup")
+        answer = await self._post("records/lookup", body, zone, urgent=urgent)
+        return _records(answer, "records/lookup")
 
     async def set_deleted(
         self, zone: Zone, tags: Mapping[str, str], *, deleted: bool

@@ -125,7 +125,8 @@ class Freeing:
         if not names:
             return results
         try:
-            records = _by_name(await self._client.lookup(zone, names))
+            # also when a record just said "slow down": what is gone must be known
+            records = _by_name(await self._client.lookup(zone, names, urgent=True))
         except PipelineError as error:
             detail = f"not looked at: {error.key}"
             return [

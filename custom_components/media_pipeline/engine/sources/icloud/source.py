@@ -1,12 +1,13 @@
 """An iCloud photo library as a source."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from itertools import batched
 from typing import Any, Final
 
 from ...config import ICloudSourceConfig
-from ...errors import CodeRequired, SourceAccessDenied, SourceBadAnswer
+from ...errors import CodeRequired, SourceAccessDenied, SourceBadAnswer, ThrottledError
 from ...model import AssetRecord, ChangePage, FreeResult, Usage
 from ..base import Download, FreeRequest
 from .answers import item_error
@@ -99,8 +100,28 @@ class ICloudSource:
         return found
 
     def fetch(self, url: str, offset: int = 0) -> AbstractAsyncContextManager[Download]:
-        """Open the bytes behind a download address."""
-        return self._downloads.fetch(url, offset)
+        """Open the bytes behind a download address; not while their hosts want us slow."""
+        return self._fetch(url, offset)
+
+    @asynccontextmanager
+    async def _fetch(self, url: str, offset: int) -> AsyncIterator[Download]:
+        pacer = self.session.content_pacer
+        pacer.check()
+        try:
+            async with self._downloads.fetch(url, offset) as download:
+                yield download
+        except ThrottledError as error:
+            raise await asyncio.to_thread(pacer.slow_down, error) from error
+        if pacer.troubled:
+            await asyncio.to_thread(pacer.went_well)
+
+    @property
+    def throttled_until(self) -> float | None:
+        """Until when Apple wants to be asked nothing, in seconds since 1970; None when it is free.
+
+        Downloads are not counted: their hosts say so for themselves.
+        """
+        return self.session.pacer.until
 
     async def free(self, requests: Sequence[FreeRequest]) -> list[FreeResult]:
         """Move assets to Recently Deleted; every answer is checked against a fresh look."""
