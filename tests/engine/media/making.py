@@ -41,11 +41,11 @@ def picture(width: int = 640, height: int = 480, mode: str = "RGB") -> Image.Ima
 CONTENT_ID = "9C3F0A52-6D1B-4A7E-8B52-0F4E7D1C2A33"
 
 
-def apple_note(content_id: str = CONTENT_ID) -> bytes:
+def apple_note(content_id: str = CONTENT_ID, tag: int = 0x11) -> bytes:
     """A maker note as iPhones write it, with the identifier that pairs a Live Photo."""
     text = content_id.encode() + b"\0"
     head = b"Apple iOS\0\0\x01MM" + struct.pack(">H", 1)
-    return head + struct.pack(">HHII", 0x11, 2, len(text), 32) + bytes(4) + text
+    return head + struct.pack(">HHII", tag, 2, len(text), 32) + bytes(4) + text
 
 
 def exif(orientation: int = 6, content_id: str | None = None) -> Image.Exif:

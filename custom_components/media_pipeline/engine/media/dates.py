@@ -70,8 +70,8 @@ def first_sensible(found: Iterable[tuple[str, str | None]]) -> Moment | None:
     """The first of (source, ISO 8601) that makes sense."""
     for source, iso in found:
         try:
-            if iso and makes_sense(datetime.fromisoformat(iso)):
-                return Moment(iso, source)
+            if iso and makes_sense(when := datetime.fromisoformat(iso)):
+                return Moment(iso if when.microsecond else when.isoformat(), source)
         except ValueError, OverflowError:
             continue
     return None

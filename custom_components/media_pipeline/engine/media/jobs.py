@@ -169,7 +169,10 @@ class ProbeResult:
 
     ``width`` and ``height`` are as displayed (after turning), ``orientation`` is EXIF's 1-8 for
     photos and clockwise degrees for videos, ``duration`` is in seconds (0 for photos), ``captured``
-    is ISO 8601 (without zone when the file has none), GPS is in degrees.
+    is ISO 8601 (without zone when the file has none) and only a date that makes sense, with who
+    said it in ``captured_from`` (see ``dates``), GPS is in degrees and metres. ``hdr`` is
+    ``gain_map``, ``hlg``, ``pq`` or ``dolby_vision``; ``subtype`` is ``screenshot``, ``panorama``,
+    ``portrait``, ``burst``, ``slow_motion`` or ``live``.
     """
 
     kind: MediaKind
@@ -180,9 +183,15 @@ class ProbeResult:
     orientation: int = 1
     duration: float = 0.0
     captured: str | None = None
+    captured_from: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    altitude: float | None = None
     content_id: str | None = None
     make: str | None = None
     model: str | None = None
+    lens: str | None = None
     frame_rate: float | None = None
+    bits: int = 8
+    hdr: str | None = None
+    subtype: str | None = None

@@ -64,6 +64,8 @@ def main() -> None:
 
 
 def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+    if job["job"] == "probe_many":
+        return {"items": [_probe_one(Path(path), progress) for path in job["sources"]]}
     source = Path(job["source"])
     if job["job"] == "probe":
         from .probe import probe_file
@@ -76,6 +78,20 @@ def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, An
         "size": outcome.size,
         "note": outcome.note,
     }
+
+
+def _probe_one(path: Path, progress: Callable[[float], None]) -> dict[str, Any]:
+    from .probe import probe_file
+
+    progress(0.0)
+    try:
+        return probe_file(path)
+    except PipelineError as err:
+        return {"error": err.key, "detail": err.detail}
+    except FileNotFoundError as err:
+        return {"error": FileVanished.key, "detail": str(err)}
+    except OSError as err:
+        return {"error": MediaUnreadable.key, "detail": repr(err)}
 
 
 def _make(
@@ -172,7 +188,7 @@ def _os_error_key(err: OSError, job: dict[str, Any]) -> str:
         return TargetFull.key
     if err.errno == errno.ENOMEM:
         return MediaWorkerMemory.key
-    if err.errno == errno.ENOENT and not Path(job["source"]).exists():
+    if err.errno == errno.ENOENT and not Path(job.get("source", "/")).exists():
         return FileVanished.key
     return MediaUnreadable.key
 

@@ -17,6 +17,7 @@ NAMESPACES: Final = {
     "xmp": "http://ns.adobe.com/xap/1.0/",
     "tiff": "http://ns.adobe.com/tiff/1.0/",
     "exif": "http://ns.adobe.com/exif/1.0/",
+    "GPano": "http://ns.google.com/photos/1.0/panorama/",
     "xmpNote": "http://ns.adobe.com/xmp/note/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "GCamera": "http://ns.google.com/photos/1.0/camera/",
