@@ -12,6 +12,7 @@ from .account import Account
 from .answers import body_of, html, reply
 from .certificates import make_certificates
 from .changes import Changes
+from .chaos import Chaos
 from .content import Content
 from .faults import Fault, Faults
 from .library import Library
@@ -75,6 +76,7 @@ class StandInServer:
         self.options = options
         self.counts: Counter[str] = Counter()
         self.faults = Faults()
+        self.chaos: Chaos | None = None
         self.latency_s = options.latency_ms / 1000
         self.account = Account(options.apple_id, options.password, options.code, options.delivery)
         self.build()
@@ -132,6 +134,8 @@ class StandInServer:
         self.counts[op] += 1
         self.counts["requests"] += 1
         struck = self.faults.take(op, request.host, request.path_qs)
+        if self.chaos is not None:
+            struck += self._chaos(self.chaos, op)
         delay = self.latency_s + sum(fault.latency_ms for fault in struck) / 1000
         if delay:
             await asyncio.sleep(delay)
@@ -140,6 +144,24 @@ class StandInServer:
             if answer is not None:
                 self.counts["faults"] += 1
                 return answer
+        return await _maimed(request, await self._answer(request, op, struck), op, struck)
+
+    def _chaos(self, chaos: Chaos, op: str) -> list[Fault]:
+        fault, order = chaos.strike(op)
+        match order:
+            case "logout_all":
+                self.account.logout_all()
+            case "expire_urls":
+                self.content.expire_all()
+            case "reject_tokens":
+                self.library.generation += 1
+            case "empty_pages":
+                self.changes.empty_pages = 3
+        return [] if fault is None else [fault]
+
+    async def _answer(
+        self, request: web.BaseRequest, op: str, struck: list[Fault]
+    ) -> web.StreamResponse:
         name = "query" if op in {"indexing", "albums"} else op
         if name in DATABASE and (refusal := self._refuse(request)) is not None:
             return refusal
@@ -194,6 +216,27 @@ class StandInServer:
         """Close everything."""
         self._door.close()
         await self._runner.cleanup()
+
+
+async def _maimed(
+    request: web.BaseRequest, answer: web.StreamResponse, op: str, struck: list[Fault]
+) -> web.StreamResponse:
+    """An answer that is no download, shortened openly or cut off."""
+    body = answer.body if isinstance(answer, web.Response) else None
+    fault = next((fault for fault in struck if max(fault.truncate_at, fault.cut_after) >= 0), None)
+    if op == "content" or fault is None or not isinstance(body, bytes):
+        return answer
+    if fault.truncate_at >= 0:
+        assert isinstance(answer, web.Response)
+        answer.body = body[: fault.truncate_at]
+        return answer
+    cut = web.StreamResponse(status=answer.status)
+    cut.content_length = max(len(body), fault.cut_after + 1)
+    await cut.prepare(request)
+    await cut.write(body[: fault.cut_after])
+    if request.transport is not None:
+        request.transport.close()
+    return cut
 
 
 async def _runner(handler: Handler) -> web.ServerRunner:

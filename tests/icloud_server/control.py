@@ -5,6 +5,8 @@ from typing import Any
 
 from .answers import Json
 from .app import StandInServer
+from .chaos import Chaos
+from .describing import Describing
 from .odd import ODDITIES
 from .specs import Kind
 from .zone import ASSET, MASTER, Zone
@@ -15,7 +17,7 @@ SETTINGS = (
 )
 
 
-class Control:
+class Control(Describing):
     """Operations by name; every one returns what it did."""
 
     def __init__(self, server: StandInServer) -> None:
@@ -89,6 +91,18 @@ class Control:
         """Remove all faults."""
         self.server.faults.rules.clear()
         return {}
+
+    def chaos(self, rate: float, seed: int = 0, retry_after: int = 1, without: str = "") -> Json:
+        """Random faults on a share of all answers from now on; with a rate of 0 none any more.
+
+        `without` names kinds to leave out, with semicolons between; see `chaos.py` for the kinds.
+        Returns what the last chaos did: answers by host, and faults by host and kind.
+        """
+        old = self.server.chaos
+        self.server.chaos = Chaos(rate, seed, retry_after, without) if rate > 0 else None
+        if old is None:
+            return {"answers": {}, "struck": {}}
+        return {"answers": dict(old.answers), "struck": dict(old.struck)}
 
     def latency(self, ms: int) -> Json:
         """Delay every answer from now on."""
@@ -292,6 +306,7 @@ class Control:
     def reset(self) -> Json:
         """A fresh library, no faults, counts at zero; sessions and trust stay."""
         self.clear_faults()
+        self.server.chaos = None
         self.server.counts.clear()
         self.server.latency_s = self.server.options.latency_ms / 1000
         account, options = self.server.account, self.server.options

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, exists, func, insert, or_, select, update
 
 from ..clock import now_ms
 from ..model import (
@@ -189,6 +189,26 @@ def items_in(
         select(plan_items, assets.c.key, assets.c.captured)
         .join(assets, assets.c.id == plan_items.c.asset_id)
         .where(plan_items.c.plan_id == plan_id, plan_items.c.state.in_(states))
+        .order_by(assets.c.captured, assets.c.id)
+    ).all()
+
+
+def items_to_undo(connection: Connection, plan_id: str) -> Sequence[Row[Any]]:
+    """The plan's assets that it freed, or may have freed; none that only another plan freed."""
+    other = plan_items.alias()
+    by_another = exists().where(
+        other.c.asset_id == plan_items.c.asset_id,
+        other.c.plan_id != plan_id,
+        other.c.state == PlanItemState.FREED,
+    )
+    unsure = plan_items.c.state.in_([PlanItemState.UNKNOWN, PlanItemState.FAILED])
+    return connection.execute(
+        select(plan_items, assets.c.key, assets.c.captured)
+        .join(assets, assets.c.id == plan_items.c.asset_id)
+        .where(
+            plan_items.c.plan_id == plan_id,
+            or_(plan_items.c.state == PlanItemState.FREED, and_(unsure, ~by_another)),
+        )
         .order_by(assets.c.captured, assets.c.id)
     ).all()
 

@@ -267,11 +267,7 @@ async def undo(context: StageContext, plan_id: str, actor: str | None) -> int:
     if not context.source.can_free:
         raise NotSupportedBySource
     await context.source.open()
-    items = await context.catalog.read(
-        plans.items_in,
-        plan_id,
-        [PlanItemState.FREED, PlanItemState.UNKNOWN, PlanItemState.FAILED],
-    )
+    items = await context.catalog.read(plans.items_to_undo, plan_id)
     records = await context.source.lookup([item.key for item in items])
     trashed = [item for item in items if (r := records.get(item.key)) is not None and r.trashed]
     # silence is no "restored": these stay as they are, and undo may be asked for again

@@ -1,0 +1,1 @@
+"""Faults on a share of all answers, until everything is archived."""
