@@ -6,7 +6,6 @@ from typing import Any
 from .answers import Json
 from .app import StandInServer
 from .chaos import Chaos
-from .describing import Describing
 from .odd import ODDITIES
 from .specs import Kind
 from .zone import ASSET, MASTER, Zone
@@ -17,7 +16,7 @@ SETTINGS = (
 )
 
 
-class Control(Describing):
+class Control:
     """Operations by name; every one returns what it did."""
 
     def __init__(self, server: StandInServer) -> None:
