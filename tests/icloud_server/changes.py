@@ -9,7 +9,7 @@ from aiohttp import web
 from .answers import Json, body_of, reply
 from .library import Library
 from .records import keys_of, record, zone_id
-from .zone import ASSET, MASTER, Zone
+from .zone import ALBUM, ASSET, MASTER, Zone
 
 PAGE = 200
 
@@ -158,7 +158,8 @@ class Changes:
             if entry is not None:
                 entries.append(entry)
         await asyncio.to_thread(
-            zone.prepare, [index for index, part in entries if not zone.gone(index, part)]
+            zone.prepare,
+            [index for index, part in entries if part != ALBUM and not zone.gone(index, part)],
         )
         keys = keys_of(wanted)
         return {

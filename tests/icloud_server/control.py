@@ -5,6 +5,7 @@ from typing import Any
 
 from .answers import Json
 from .app import StandInServer
+from .describing import Describing
 from .chaos import Chaos
 from .odd import ODDITIES
 from .specs import Kind
@@ -16,7 +17,7 @@ SETTINGS = (
 )
 
 
-class Control:
+class Control(Describing):
     """Operations by name; every one returns what it did."""
 
     def __init__(self, server: StandInServer) -> None:

@@ -27,6 +27,7 @@ class Library:
         self.generation = 1
         self.url_generation = 1
         self.primary = self._zone(PRIMARY, options.assets, huge=options.huge_bytes)
+        self.primary.albums.holidays(options.assets)
         self.zones = {PRIMARY: self.primary}
         if options.shared_library:
             self.share(options.shared_library)

@@ -55,6 +55,14 @@ ODDITIES: dict[str, Callable[[Json], None]] = {
     "no_date": _without("assetDate"),
     "absurd_date": _with(assetDate={"value": -62_135_769_600_000, "type": "TIMESTAMP"}),
     "unknown_checksum": _unknown_scheme,
+    "bad_details": _with(
+        assetSubtypeV2={"value": 4711, "type": "INT64"},
+        timeZoneOffset={"value": 10**9, "type": "INT64"},
+        timeZoneNameEnc={"value": "%%%", "type": "ENCRYPTED_BYTES"},
+        locationEnc={"value": "YnBsaXN0MDD/////", "type": "ENCRYPTED_BYTES"},
+        captionEnc={"value": "/////w==", "type": "ENCRYPTED_BYTES"},
+        keywordsEnc={"value": None, "type": "ENCRYPTED_BYTES"},
+    ),
     "no_master_reference": _without("masterRef"),
 }
 """By name; each changes the fields of a record in place."""

@@ -12,7 +12,7 @@ from .changes import current
 from .faults import Fault
 from .library import Library
 from .records import keys_of, record, zone_id
-from .zone import ASSET, MASTER, Zone
+from .zone import ALBUM, ASSET, MASTER, Zone
 
 CAP = 200
 VIEWS = {
@@ -21,6 +21,7 @@ VIEWS = {
     "CPLAssetAndMasterByAddedDate": "added",
     "CPLAssetAndMasterDeletedByExpungedDate": "deleted",
     "CPLAssetAndMasterHiddenByAssetDate": "hidden",
+    "CPLBurstStackAssetAndMasterByAssetDate": "burst",
     "CPLContainerRelationLiveByAssetDate": "album",
     "CPLContainerRelationLiveByPosition": "album",
 }
@@ -29,10 +30,9 @@ COUNTS = {
     "CPLAssetByAddedDate": "added",
     "CPLAssetDeletedByExpungedDate": "deleted",
     "CPLAssetHiddenByAssetDate": "hidden",
+    "CPLAssetBurstStackAssetByAssetDate": "burst",
 }
 SMART = {"VIDEO": "video", "FAVORITE": "favorite", "LIVE": "live", "SCREENSHOT": "screenshot"}
-ALBUM = "6F1E7B11-0000-4000-A000-0000000A1B0A"
-ALBUM_TITLE = "Holidays"
 
 
 def _filters(query: Json) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _count_view(name: str) -> str:
     if name.startswith("CPLAssetInSmartAlbumByAssetDate:"):
         return SMART.get(name.partition(":")[2].upper(), "none")
     if name.startswith("CPLContainerRelationNotDeletedByAssetDate:"):
-        return "album" if name.endswith(ALBUM) else "none"
+        return "album:" + name.partition(":")[2]
     return COUNTS.get(name, "none")
 
 
@@ -96,8 +96,7 @@ class Query:
         if kind == "CheckIndexingState":
             return self._page(zone, [self._plain("CheckIndexingState", {"state": "FINISHED"})])
         if kind == "CPLAlbumByPositionLive":
-            records = [] if "parentId" in _filters(query) else [self._album(zone)]
-            return self._page(zone, records if zone is self.library.primary else [])
+            return self._album_page(zone, data, str(_filters(query).get("parentId", "")))
         return await self._listing(zone, data, kind, _filters(query))
 
     async def _listing(
@@ -105,16 +104,15 @@ class Query:
     ) -> web.Response:
         if kind == "CPLAssetAndMasterInSmartAlbumByAssetDate":
             view = SMART.get(str(filters.get("smartAlbum")), "none")
-        elif kind == "CPLBurstStackAssetAndMasterByAssetDate":
-            view = "none"
         elif kind in VIEWS:
             view = VIEWS[kind]
         else:
             return reply({"serverErrorCode": "BAD_REQUEST", "reason": "Unknown type"}, 400)
-        if view == "album" and filters.get("parentId") != ALBUM:
-            view = "none"
+        album = str(filters.get("parentId", "")) if view == "album" else ""
+        view = f"album:{album}" if album else view
         order = zone.order(view)
-        limit = max(2, min(int(data.get("resultsLimit") or CAP), CAP)) // 2
+        each = 3 if album else 2  # in an album every asset comes with its membership
+        limit = max(each, min(int(data.get("resultsLimit") or CAP), CAP)) // each
         rank = int(filters.get("startRank", 0))
         if data.get("continuationMarker"):
             rank = json.loads(base64.b64decode(data["continuationMarker"]))["rank"]
@@ -132,7 +130,9 @@ class Query:
         await asyncio.to_thread(zone.prepare, picked)
         keys = keys_of(data)
         owners = dict.fromkeys(zone.spec(index).owner for index in picked)
-        records = [record(self.library, zone, owner, MASTER, keys) for owner in owners]
+        members = [zone.albums.number(album, index) for index in picked if album]
+        records = [record(self.library, zone, number, ALBUM, keys) for number in members]
+        records += [record(self.library, zone, owner, MASTER, keys) for owner in owners]
         records += [record(self.library, zone, index, ASSET, keys) for index in picked]
         marker = None if following is None else json.dumps({"rank": following, "i": kind})
         return self._page(zone, records, marker)
@@ -147,22 +147,17 @@ class Query:
         fields = {name: {"value": text, "type": "STRING"} for name, text in texts.items()}
         return {"recordName": "_" + kind, "recordType": kind, "fields": fields}
 
-    def _album(self, zone: Zone) -> Json:
-        title = base64.b64encode(ALBUM_TITLE.encode()).decode()
-        return {
-            "recordName": ALBUM,
-            "recordType": "CPLAlbum",
-            "recordChangeTag": "1a",
-            "deleted": False,
-            "zoneID": zone_id(self.library, zone),
-            "fields": {
-                "albumNameEnc": {"value": title, "type": "ENCRYPTED_BYTES"},
-                "albumType": {"value": 0, "type": "INT64"},
-                "position": {"value": 1024, "type": "INT64"},
-                "sortAscending": {"value": 1, "type": "INT64"},
-                "isDeleted": {"value": 0, "type": "INT64"},
-            },
-        }
+    def _album_page(self, zone: Zone, data: Json, parent: str) -> web.Response:
+        numbers = zone.albums.below(parent)
+        limit = max(1, min(int(data.get("resultsLimit") or CAP), CAP))
+        rank = 0
+        if data.get("continuationMarker"):
+            rank = json.loads(base64.b64decode(data["continuationMarker"]))["rank"]
+        picked = numbers[rank : rank + limit]
+        following = rank + limit if rank + limit < len(numbers) else None
+        records = [record(self.library, zone, number, ALBUM, keys_of(data)) for number in picked]
+        marker = None if following is None else json.dumps({"rank": following})
+        return self._page(zone, records, marker)
 
     async def count(self, request: web.BaseRequest) -> web.Response:
         """How many there are in an index."""

@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from .answers import Json
+from .details import detail_fields
 from .library import Library
 from .odd import ODDITIES
 from .specs import DERIVED, ON_ASSET, TYPES, Role
-from .zone import ASSET, MASTER, Zone
+from .zone import ALBUM, ASSET, MASTER, Zone
 
 URL_LIFETIME_S = 3600
 HOST = "cvws.icloud-content.com"
@@ -110,30 +111,17 @@ def _asset_fields(library: Library, zone: Zone, index: int, keys: set[str] | Non
         "masterRef": _value("REFERENCE", reference),
         "assetDate": _value("TIMESTAMP", spec.date_ms),
         "addedDate": _value("TIMESTAMP", spec.added_ms),
-        "timeZoneOffset": _value("INT64", spec.offset_s),
         "isHidden": _value("INT64", int(state.hidden)),
         "isFavorite": _value("INT64", int(state.favorite)),
         "isDeleted": _value("INT64", int(state.deleted)),
         "orientation": _value("INT64", 1),
-        "assetSubtype": _value("INT64", 0),
-        "assetSubtypeV2": _value("INT64", 2 if Role.MOTION in spec.roles(edited=False) else 0),
         "duration": _value("INT64", 1 if spec.is_video else 0),
-        "burstFlags": _value("INT64", 0),
+        **detail_fields(spec, state),
     }
     if state.deleted:
         fields["dateExpunged"] = _value("TIMESTAMP", state.expunge_ms)
-    if state.caption:
-        fields["captionEnc"] = _encrypted(state.caption)
-    if spec.location is not None:
-        plist = (
-            '<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict>'
-            f"<key>lat</key><real>{spec.location[0]}</real>"
-            f"<key>lon</key><real>{spec.location[1]}</real></dict></plist>"
-        )
-        fields["locationEnc"] = _encrypted(plist)
     edited = [role for role in spec.roles(edited=state.edits > 0) if role in ON_ASSET]
     for role in edited:
-        fields["adjustmentType"] = _value("STRING", "com.apple.photo")
         if _wanted(role, keys):
             fields.update(_resource(library, zone, index, role))
     return fields
@@ -147,6 +135,8 @@ def record(
     library: Library, zone: Zone, index: int, part: int, keys: set[str] | None = None
 ) -> Json:
     """One record, with the desired keys only when there are any."""
+    if part == ALBUM:
+        return zone.albums.record(index, zone_id(library, zone), keys)
     spec, state = zone.spec(index), zone.state(index)
     if zone.gone(index, part):
         return tombstone(library, zone, index, part)

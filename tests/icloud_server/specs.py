@@ -38,6 +38,9 @@ class Kind(StrEnum):
     EDITED = "edited"
     EDITED_VIDEO = "edited_video"
     SIDECAR = "sidecar"
+    SLOW_MOTION = "slow_motion"
+    EDITED_LIVE = "edited_live"
+    BURST = "burst"
 
 
 _ORDER = """
@@ -45,7 +48,7 @@ _ORDER = """
     jpeg live_jpeg video sidecar heic jpeg video heic live jpeg
 """
 CYCLE = tuple(Kind(name) for name in _ORDER.split())
-"""Every kind is among the first 14 assets; the pattern repeats every 20."""
+"""The everyday kinds are all among the first 14 assets; the pattern repeats every 20."""
 
 FORMATS: dict[Kind, dict[Role, str]] = {
     Kind.HEIC: {Role.ORIGINAL: "heic"},
@@ -58,6 +61,14 @@ FORMATS: dict[Kind, dict[Role, str]] = {
     Kind.EDITED: {Role.ORIGINAL: "heic", Role.EDITED: "jpeg"},
     Kind.EDITED_VIDEO: {Role.ORIGINAL: "mov", Role.EDITED_VIDEO: "mov"},
     Kind.SIDECAR: {Role.ORIGINAL: "jpeg", Role.SIDECAR: "aae", Role.EDITED: "jpeg"},
+    Kind.SLOW_MOTION: {Role.ORIGINAL: "mov"},
+    Kind.EDITED_LIVE: {
+        Role.ORIGINAL: "heic",
+        Role.MOTION: "mov",
+        Role.EDITED: "jpeg",
+        Role.EDITED_VIDEO: "mov",
+    },
+    Kind.BURST: {Role.ORIGINAL: "jpeg"},
 }
 TYPES = {
     "heic": "public.heic",
@@ -85,6 +96,10 @@ class Spec:
     master_index: int = -1
     origin: Spec | None = None
     """Whose bytes it has, when it was moved here from another library."""
+    burst: str = ""
+    """What all photos of one burst share."""
+    pick: bool = True
+    """False for those of a burst that the library does not show."""
 
     @property
     def owner(self) -> int:
@@ -160,4 +175,11 @@ def make_spec(
         name_of(index, kind),
         index < real and not (huge and index == 0),
         huge if index == 0 else 0,
+        burst=_burst(zone, index // len(cycle)) if kind is Kind.BURST else "",
+        pick=kind is not Kind.BURST or index % len(cycle) == cycle.index(Kind.BURST),
     )
+
+
+def _burst(zone: str, number: int) -> str:
+    """All burst photos of one round of the pattern are one burst; the first of them is shown."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{zone}/burst/{number}")).upper()

@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .albums import Albums
 from .media import Media
 from .specs import Kind, Role, Spec, make_spec
 
-MASTER, ASSET = 0, 1
+MASTER, ASSET, ALBUM = 0, 1, 2
+"""The parts of a log entry: which of an asset's records, or that it is about albums."""
 DAY_MS = 86_400_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -25,6 +27,10 @@ class State:
     expunge_ms: int = 0
     edits: int = 0
     caption: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+    place: tuple[float, ...] | None = None
+    subtype: int = -1
     odd: str = ""
     master_tag: str = ""
     asset_tag: str = ""
@@ -71,6 +77,8 @@ class Zone:
         self._real = real
         self._huge = huge
         self._key = f"{media.seed}/{name}"
+        self.albums = Albums(self._key, lambda index: self.name_of(index, ASSET), self._note_album)
+        self._members: dict[str, tuple[int, set[int]]] = {}
         self._orders: dict[str, tuple[int, list[int]]] = {}
         self._facts: dict[tuple[int, Role, int], tuple[int, str]] = {}
         self._totals: list[int] | None = None
@@ -126,6 +134,8 @@ class Zone:
 
     def gone(self, index: int, part: int) -> bool:
         """Whether a record was removed for good; a master lives as long as any of its assets."""
+        if part == ALBUM:
+            return self.albums.things[index].gone
         if not self.state(index).purged:
             return False
         return part == ASSET or not any(
@@ -153,10 +163,14 @@ class Zone:
             for role in self.spec(index).roles(edited=self.state(index).edits > 0):
                 self.facts(index, role)
 
+    def _note_album(self, number: int) -> None:
+        self.revision += 1
+        self.note(number, ALBUM)
+
     # -- changes --------------------------------------------------------------------------------
 
     def note(self, index: int, part: int) -> None:
-        """Write a change into the log."""
+        """Write a change into the log; with ALBUM the index is a number in ``albums``."""
         self.last[(index, part)] = len(self.log)
         self.log.append((index, part))
 
@@ -197,6 +211,16 @@ class Zone:
         template = make_spec(self.name, index, cycle=(kind,), newest_ms=date_ms, real=0, huge=0)
         spec = replace(template, date_ms=date_ms, added_ms=int(time.time() * 1000))
         return self._append(replace(spec, size=size, real=real))
+
+    def add_burst(self, count: int, date_ms: int) -> list[int]:
+        """A burst, ten photos a second; the first was picked."""
+        indices = [self.add(Kind.BURST, date_ms + 100 * number) for number in range(count)]
+        for index in indices:
+            spec = self.extras[index - self.count]
+            self.extras[index - self.count] = replace(
+                spec, burst=self.extras[indices[0] - self.count].burst, pick=index == indices[0]
+            )
+        return indices
 
     def duplicate(self, index: int) -> int:
         """A second asset on the same master, as "Duplicate" makes it."""
@@ -255,8 +279,12 @@ class Zone:
             return True
         if state.hidden != (view == "hidden"):
             return False
-        if view in {"library", "hidden"}:
+        if view == "hidden":
             return True
+        if view == "library":
+            return self.spec(index).pick
+        if view.startswith("album:"):
+            return index in self._in_album(view.removeprefix("album:"))
         if view == "favorite":
             return state.favorite
         spec = self.spec(index)
@@ -264,8 +292,15 @@ class Zone:
             "video": spec.is_video,
             "live": spec.kind in {Kind.LIVE, Kind.LIVE_JPEG},
             "screenshot": spec.kind is Kind.PNG,
-            "album": index % 10 == 0 and index < 200,
+            "burst": bool(spec.burst),
         }.get(view, False)
+
+    def _in_album(self, album: str) -> set[int]:
+        revision, known = self._members.get(album, (-1, set()))
+        if revision != self.revision:
+            known = self.albums.members(album)
+            self._members[album] = (self.revision, known)
+        return known
 
     def weight(self, index: int) -> int:
         """The bytes an asset takes of the quota."""
