@@ -26,6 +26,8 @@ from .names import names_for
 _LOGGER = logging.getLogger(__name__)
 PARTS: Final = ".media_pipeline/parts"
 COMPRESSED: Final = "compressed"
+MOTION: Final = "motion"
+SHARE: Final = "share"
 NO_HARD_LINKS: Final = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 )
@@ -144,6 +146,8 @@ class Archive:
                 final = self.path_of(candidate)
                 if final.exists() and not ours(final):
                     continue
+                # the files themselves may lie elsewhere, adopted where another program put them
+                final.parent.mkdir(parents=True, exist_ok=True)
                 temp = final.with_name(f".{final.name}.mp-part")
                 with temp.open("wb") as file:
                     file.write(data)
