@@ -99,6 +99,11 @@ class World:
         if state is SignInState.CODE_REQUIRED:
             await session.submit_code(self.stand_in.code)
 
+    def forget_throttling(self) -> None:
+        """As if Apple's "slow down" were long ago; for the next core."""
+        for path in (self.root / "private").rglob("pacing*.json"):
+            path.unlink()
+
     def trashed(self) -> set[str]:
         """Record names that the stand-in has in Recently Deleted or lost for good."""
         return {a["recordName"] for a in self.stand_in.assets() if a["deleted"] or a["purged"]}

@@ -102,6 +102,8 @@ async def test_expired_addresses_are_looked_up_together(world: World) -> None:
         world.stand_in.fault("content", status=503, headers={"Retry-After": "400"}, times=50)
         summary = await run(core, Stage.INGEST)
         assert summary.error == "throttled"
+    world.forget_throttling()
+    async with world.core() as core:
         world.stand_in.control("clear_faults")
         world.stand_in.control("expire_urls")
         world.stand_in.control("reset_counts")

@@ -111,9 +111,13 @@ async def test_silence_of_the_source_is_not_gone(world: World) -> None:
     async with world.core() as core:
         world.stand_in.fault("content", status=503, headers={"Retry-After": "400"}, times=50)
         await run(core, Stage.INGEST)
+    world.forget_throttling()
+    async with world.core() as core:
         world.stand_in.control("clear_faults")
         world.stand_in.control("expire_urls")
+        world.stand_in.control("reset_counts")
         world.stand_in.fault("lookup", omit=True, times=1)
         await run(core, Stage.INGEST)
+        assert world.stand_in.counts()["lookup"]
         with closing(sqlite3.connect(world.root / "private/catalog.db")) as database:
             assert set(database.execute("select distinct state from assets")) == {("present",)}

@@ -276,7 +276,10 @@ class _Client:
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
 
-    async def lookup(self, _zone: Zone, names: tuple[str, ...]) -> list[Mapping[str, Any]]:
+    async def lookup(
+        self, _zone: Zone, names: tuple[str, ...], *, urgent: bool = False
+    ) -> list[Mapping[str, Any]]:
+        assert not urgent
         self.asked.append(tuple(names))
         return [
             master() if name == CHECKSUM else {"recordName": name, "serverErrorCode": "NOT_FOUND"}

@@ -47,10 +47,13 @@ class Source(Protocol):
         """
         ...
 
-    async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
+    async def lookup(
+        self, keys: Sequence[str], *, urgent: bool = False
+    ) -> dict[str, AssetRecord | None]:
         """Fresh records (with fresh download addresses); None for assets that are gone.
 
-        A key that is left out of the answer could not be read now; it is not gone.
+        A key that is left out of the answer could not be read now; it is not gone. ``urgent``: ask
+        even while the source wants us slow, because it must be known what became of a delete.
         """
         ...
 

@@ -54,7 +54,9 @@ class FolderSource:
         await self.open()  # a mount that vanished meanwhile looks like an empty folder
         yield ChangePage(started_walk=not started, complete_walk=True)
 
-    async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
+    async def lookup(
+        self, keys: Sequence[str], *, urgent: bool = False
+    ) -> dict[str, AssetRecord | None]:
         """Fresh looks at the files; None for assets whose first file is gone."""
         await self.open()
         try:

@@ -42,7 +42,8 @@ class Addresses:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
             if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._look_up())
-        record = await asyncio.shield(future)
+        await asyncio.wait((future,))  # others wait for it too, whoever is cancelled
+        record = future.result()
         if record is None or record.trashed:
             return None
         url = next((item.url for item in record.resources if item.role == role), None)

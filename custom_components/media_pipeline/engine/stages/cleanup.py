@@ -236,7 +236,7 @@ class Cleanup:
         context: StageContext, keys: Sequence[str]
     ) -> dict[str, AssetRecord | None]:
         try:
-            return await context.source.lookup(keys)
+            return await context.source.lookup(keys, urgent=True)
         except PipelineError as err:
             _LOGGER.warning("could not look at the result of a delete: %s", err.key)
             return {}

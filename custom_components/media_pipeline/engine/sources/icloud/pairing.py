@@ -48,8 +48,9 @@ class Paired:
 class Pairing:
     """Remembers the masters of recent pages and looks up those that never came."""
 
-    def __init__(self, client: PhotosClient) -> None:
-        self._client = client
+    def __init__(self, client: PhotosClient, *, urgent: bool = False) -> None:
+        """``urgent``: see ICloudSession.post."""
+        self._client, self._urgent = client, urgent
         self._masters: OrderedDict[tuple[str, str], Record] = OrderedDict()
 
     async def pair(self, zone: Zone, records: Iterable[Record]) -> Paired:
@@ -100,7 +101,7 @@ class Pairing:
     async def _look_up(self, zone: Zone, names: Sequence[str]) -> None:
         for batch in batched(names, CAP, strict=False):
             found: dict[str, Record] = {}
-            for record in await self._client.lookup(zone, batch):
+            for record in await self._client.lookup(zone, batch, urgent=self._urgent):
                 error = item_error(record)
                 if isinstance(error, ThrottledError):
                     raise error

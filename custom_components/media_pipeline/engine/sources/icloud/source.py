@@ -80,18 +80,27 @@ class ICloudSource:
             self._zones = None  # a library may have gone; look again next time
             raise
 
-    async def lookup(self, keys: Sequence[str]) -> dict[str, AssetRecord | None]:
-        """Fresh records, two requests for every 200 keys; keys without an answer are left out."""
+    async def lookup(
+        self, keys: Sequence[str], *, urgent: bool = False
+    ) -> dict[str, AssetRecord | None]:
+        """Fresh records, two requests for every 200 keys; keys without an answer are left out.
+
+        Nothing is taken for gone on one word: what is not there is asked for once more.
+        """
         found: dict[str, AssetRecord | None] = {}
         zones = await self._libraries()
         for name, names in by_library(keys).items():
             zone = zones.get(name)
             if zone is None:
                 continue
-            pairing = Pairing(self._client)
+            pairing = Pairing(self._client, urgent=urgent)
             for batch in batched(names, CAP, strict=False):
-                records = await self._client.lookup(zone, batch)
-                found |= dict.fromkeys(_absent(name, records))
+                records = await self._client.lookup(zone, batch, urgent=urgent)
+                if absent := _absent(name, records):
+                    names_again = [key.partition("/")[2] for key in absent]
+                    again = await self._client.lookup(zone, names_again, urgent=urgent)
+                    found |= dict.fromkeys(_absent(name, again))
+                    records = [*records, *again]
                 paired = await pairing.pair(
                     zone, [record for record in records if record.get("recordType") == ASSET]
                 )
