@@ -35,6 +35,27 @@ def test_first_revision_with_rows_reaches_head(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_the_next_listing_begins_anew(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'catalog.db'}")
+    upgrade(engine, FIRST)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into assets (id, key, library, kind, filename, folder, stem, stem_key,"
+                " created, record_saved) values (7, 'PrimarySync/A', 'PrimarySync', 'photo',"
+                " 'IMG_1.HEIC', '2024/05', 'IMG_1', 'img_1', 1, 1)"
+            )
+        )
+        set_values(connection, "cursor/", {"db": "token", "token:PrimarySync": "x"})
+        set_values(connection, "icloud/", {"kept": "y"})
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert get_values(connection, "cursor/") == {}
+        assert get_values(connection, "icloud/") == {"kept": "y"}
+        assert connection.execute(text("select record_saved from assets")).scalar_one() == 0
+    engine.dispose()
+
+
 def test_indexes_of_the_migrations_are_those_of_the_schema(tmp_path: Path) -> None:
     migrated = create_engine(f"sqlite:///{tmp_path / 'a.db'}")
     upgrade(migrated)

@@ -128,6 +128,27 @@ async def test_every_gate_of_the_plan(world: _World) -> None:
         assert await _refused(core, **rules) == {"too_few_copies": ASSETS}
 
 
+async def test_a_burst_is_freed_only_when_all_of_it_is_archived(world: _World) -> None:
+    async with world.core() as core:
+        await run(core)
+        _change(world, "update assets set burst_id = 'one' where id in (1, 2)")
+        _change(world, "update assets set burst_id = 'two' where id = 3")
+        assert await refusals(core) == {}
+        _change(world, "update assets set record_saved = 0 where id = 2")
+        assert await refusals(core) == {"record_not_saved": 1, "burst_not_archived": 1}
+        _change(world, "update assets set record_saved = 1 where id = 2")
+        _change(world, "update resources set state = 'pending' where asset_id = 2")
+        assert await refusals(core) == {"not_archived": 1, "burst_not_archived": 1}
+        ground = core.ground()
+        assert await core.catalog.read(protection.reason_of, ground, 1) == "burst_not_archived"
+        assert await core.catalog.read(protection.reason_of, ground, 3) is None
+        # one that was deleted, or lies in another library, is nothing to wait for
+        _change(world, "update assets set state = 'trashed' where id = 2")
+        assert await refusals(core) == {}
+        _change(world, "update assets set state = 'present', library = 'x' where id = 2")
+        assert await refusals(core) == {"not_archived": 1}
+
+
 async def test_gates_when_it_is_done(world: _World) -> None:
     world.with_safety(max_assets_per_plan=7, canary=2)
     async with world.core() as core:

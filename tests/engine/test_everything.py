@@ -133,8 +133,8 @@ async def test_all_of_a_burst_by_listing_and_by_the_feed(world: World) -> None:
 
 
 def _exiftool(path: Path) -> dict[str, Any]:
-    command = ["exiftool", "-json", "-a", "-G1", "-struct", "-n", "-validate", "-warning", "-all", path]
-    done = subprocess.run(command, check=True, capture_output=True)
+    options = ["-json", "-a", "-G1", "-struct", "-n", "-validate", "-warning", "-all"]
+    done = subprocess.run(["exiftool", *options, str(path)], check=True, capture_output=True)
     (found,) = json.loads(done.stdout)
     return dict(found)
 

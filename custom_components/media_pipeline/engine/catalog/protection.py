@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     case,
     distinct,
+    exists,
     func,
     literal,
     or_,
@@ -89,6 +90,31 @@ def _per_resource(ground: Ground, only: int | None) -> Any:
     )
 
 
+def _burst_lacks() -> Any:
+    """True for a photo of a burst while another one of it that we know is not archived.
+
+    The library shows what was picked of a burst; freeing that while the rest is only in iCloud
+    would leave nobody knowing of the rest.
+    """
+    other, files = assets.alias(), resources.alias()
+    waits = exists().where(
+        files.c.asset_id == other.c.id,
+        files.c.current,
+        files.c.role.in_(ORIGINAL_ROLES),
+        files.c.state != ResourceState.ARCHIVED,
+    )
+    return and_(
+        assets.c.burst_id.is_not(None),
+        exists().where(
+            other.c.burst_id == assets.c.burst_id,
+            other.c.library == assets.c.library,
+            other.c.id != assets.c.id,
+            other.c.state == SourceState.PRESENT,
+            or_(~other.c.record_saved, other.c.incomplete.is_not(None), waits),
+        ),
+    )
+
+
 def _per_asset(ground: Ground, only: int | None = None) -> Any:
     """One row per asset with its numbers and the first reason that keeps it from being freed.
 
@@ -124,6 +150,7 @@ def _per_asset(ground: Ground, only: int | None = None) -> Any:
         (or_(each.c.asset_id.is_(None), each.c.quarantined == 1), "quarantined"),
         (each.c.archived == 0, "not_archived"),
         (~assets.c.record_saved, "record_not_saved"),
+        (_burst_lacks(), "burst_not_archived"),
         (each.c.checksum_known == 0, "unknown_checksum"),
         (each.c.copies < max(1, safety.required_copies), "too_few_copies"),
         (no_off_machine, "no_copy_off_this_machine"),

@@ -27,7 +27,7 @@ _COLUMNS: tuple[sa.Column[Any], ...] = (
 
 
 def upgrade() -> None:
-    """Add columns and tables; the next listing fills them."""
+    """Add columns and tables; the next listing fills them, because it begins anew."""
     for column in _COLUMNS:
         op.add_column("assets", column.copy())
     op.create_index(
@@ -60,3 +60,7 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("path"),
     )
+    # records of earlier listings are not asked for again unless the feed's tokens are forgotten;
+    # what is already written beside the files lacks what the listing will bring
+    op.execute("delete from settings where key like 'cursor/%'")
+    op.execute("update assets set record_saved = 0")
