@@ -100,6 +100,8 @@ class IssueKeeper:
     @callback
     def _async_show_trust(self, snapshot: Snapshot) -> None:
         """One repair that becomes more serious; while we are signed out, that is told instead."""
+        if snapshot.authenticated is None:
+            return  # nobody has looked yet; an ignored repair must not come back for that
         ends: datetime | None = None
         days: int | None = None
         if snapshot.trust_ends is not None and snapshot.authenticated:

@@ -267,3 +267,50 @@ async def test_approve_cleanup_waits_no_longer_than_told(
     await settle()
     await answer(hass, got, "Approve and free")
     assert not asked(engine)
+
+
+def reply(hass: HomeAssistant, got: list[dict[str, Any]], title: str, text: str = "") -> None:
+    """Answer the latest notification, as the companion app tells of it."""
+    (button,) = [b for b in got[-1]["data"]["actions"] if b["title"] == title]
+    assert button.get("behavior") == ("textInput" if text else None)
+    hass.bus.async_fire(
+        "mobile_app_notification_action", {"action": button["action"], "reply_text": text}
+    )
+
+
+async def test_enter_code(
+    hass: HomeAssistant,
+    engine: FakeEngine,
+    fake_entry: MockConfigEntry,
+    phone: tuple[str, list[dict[str, Any]]],
+) -> None:
+    device, got = phone
+    await automate(hass, "enter_code", outcome=OUTCOME, phone=device)
+    await happens(hass, engine, EngineEvent("run_started", {"run_id": "x"}))
+    assert not got
+    await happens(hass, engine, EngineEvent("code_required"))
+    assert "two-factor code" in got[-1]["message"]
+    reply(hass, got, "Enter the code", "000000")
+    await settle()
+    assert asked(engine) == [("submit_code", {"code": "000000"})], "the integration takes it"
+    await happens(hass, engine, EngineEvent("code_rejected", {"reason": "invalid_code"}))
+    assert "wrong" in got[-1]["message"]
+    await happens(hass, engine, EngineEvent("code_rejected", {"reason": "code_expired"}))
+    assert "too old" in got[-1]["message"]
+    assert len(got) == 3
+    assert len({note["data"]["tag"] for note in got}) == 1, "each replaces the one before"
+
+    reply(hass, got, "Send by SMS")
+    await settle()
+    assert asked(engine)[-1] == ("request_code", {"sms": True})
+    assert "SMS" in got[-1]["message"]
+    reply(hass, got, "Enter the code", "123 456")
+    await settle()
+    assert asked(engine)[-1] == ("submit_code", {"code": "123456"})
+    await happens(hass, engine, EngineEvent("code_accepted"))
+    assert "took the code" in got[-1]["message"]
+    assert "actions" not in got[-1]["data"]
+    count = len(got)
+    hass.bus.async_fire("mobile_app_notification_action", {"action": "SOMETHING_ELSE"})
+    await settle()
+    assert len(got) == count

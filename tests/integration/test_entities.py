@@ -79,6 +79,7 @@ RUNNING = Snapshot(
     authenticated=True,
     usage=Usage(100 * GIB, 200 * GIB),
     archive_free=7 * GIB,
+    trust_ends=1_893_456_000_000,
 )
 
 
@@ -122,6 +123,7 @@ async def test_states(hass: HomeAssistant, engine: FakeEngine) -> None:
         "sensor.icloud_photos_last_run_result": "completed",
         "sensor.icloud_photos_icloud_used": "100.0",
         "sensor.icloud_photos_icloud_total": "200.0",
+        "sensor.icloud_photos_sign_in_expires": "2030-01-01T00:00:00+00:00",
         "sensor.icloud_photos_archive_free_space": "7.0",
         "binary_sensor.icloud_photos_problem": "off",
         "binary_sensor.icloud_photos_signed_in": "on",
