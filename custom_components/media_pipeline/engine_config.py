@@ -15,6 +15,7 @@ from .const import (
     CONF_ARCHIVE_DEVICE,
     CONF_ARCHIVE_ID,
     CONF_ARCHIVE_OFF_MACHINE,
+    CONF_CAPTIONS,
     CONF_CHINA,
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
@@ -31,6 +32,9 @@ from .const import (
     CONF_OFF_MACHINE,
     CONF_PARALLEL,
     CONF_PASSPHRASE,
+    CONF_PHOTO_FORMAT,
+    CONF_PHOTO_MEGAPIXELS,
+    CONF_PHOTO_QUALITY,
     CONF_PRIVATE_KEY,
     CONF_PROTECT_FAVORITES,
     CONF_PROTECT_HIDDEN,
@@ -55,6 +59,7 @@ from .engine.config import (
     SourceConfig,
     TargetConfig,
 )
+from .engine.media.jobs import PhotoFormat
 from .engine.model import Content
 
 SESSION_DIR = "session"
@@ -72,6 +77,10 @@ OPTION_DEFAULTS: Mapping[str, Any] = {
     CONF_COMPRESS_PHOTOS: _COMPRESS.photos,
     CONF_COMPRESS_VIDEOS: _COMPRESS.videos,
     CONF_MIN_SAVING: round(_COMPRESS.min_saving * 100),
+    CONF_PHOTO_FORMAT: _COMPRESS.photo_format.value,
+    CONF_PHOTO_QUALITY: _COMPRESS.photo_quality,
+    CONF_PHOTO_MEGAPIXELS: _COMPRESS.photo_megapixels,
+    CONF_CAPTIONS: _COMPRESS.captions,
     CONF_DOWNLOADS: 8,
     CONF_DOWNLOAD_LIMIT: 0,
     CONF_RUN_MINUTES: 0,
@@ -120,6 +129,10 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
             photos=options[CONF_COMPRESS_PHOTOS],
             videos=options[CONF_COMPRESS_VIDEOS],
             min_saving=options[CONF_MIN_SAVING] / 100,
+            photo_format=PhotoFormat(options[CONF_PHOTO_FORMAT]),
+            photo_quality=int(options[CONF_PHOTO_QUALITY]),
+            photo_megapixels=int(options[CONF_PHOTO_MEGAPIXELS]),
+            captions=options[CONF_CAPTIONS],
         ),
         downloads=int(options[CONF_DOWNLOADS]),
         download_limit=round(options[CONF_DOWNLOAD_LIMIT] * _MEGABIT) or None,

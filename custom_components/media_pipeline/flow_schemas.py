@@ -30,6 +30,7 @@ from .const import (
     CONF_APPLE_ID,
     CONF_ARCHIVE,
     CONF_ARCHIVE_OFF_MACHINE,
+    CONF_CAPTIONS,
     CONF_CHINA,
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
@@ -44,6 +45,9 @@ from .const import (
     CONF_OFF_MACHINE,
     CONF_PARALLEL,
     CONF_PASSPHRASE,
+    CONF_PHOTO_FORMAT,
+    CONF_PHOTO_MEGAPIXELS,
+    CONF_PHOTO_QUALITY,
     CONF_PRIVATE_KEY,
     CONF_PROTECT_FAVORITES,
     CONF_PROTECT_HIDDEN,
@@ -52,6 +56,7 @@ from .const import (
     CONF_REVERIFY_DAYS,
     CONF_RUN_MINUTES,
 )
+from .engine.media.jobs import PhotoFormat
 from .engine.model import Content, LibraryInfo
 from .engine_config import OPTION_DEFAULTS
 
@@ -119,6 +124,16 @@ OPTION_SELECTORS: dict[str, Any] = {
     CONF_COMPRESS_PHOTOS: SWITCH,
     CONF_COMPRESS_VIDEOS: SWITCH,
     CONF_MIN_SAVING: number(0, 90, "%"),
+    CONF_PHOTO_FORMAT: SelectSelector(
+        SelectSelectorConfig(
+            options=[made.value for made in PhotoFormat],
+            translation_key=CONF_PHOTO_FORMAT,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    ),
+    CONF_PHOTO_QUALITY: number(50, 95),
+    CONF_PHOTO_MEGAPIXELS: number(0, 200, "MP"),
+    CONF_CAPTIONS: SWITCH,
     CONF_DOWNLOADS: number(1, 32),
     CONF_DOWNLOAD_LIMIT: number(0, 10000, "Mbit/s"),
     CONF_RUN_MINUTES: number(0, 10080, "min"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from .media.jobs import PhotoFormat
 from .model import Content
 
 
@@ -92,6 +93,13 @@ class CompressConfig:
     videos: bool = True
     min_saving: float = 0.10
     """Share of the size that must be saved, 0 to 1."""
+    photo_format: PhotoFormat = PhotoFormat.JPEG
+    photo_quality: int = 85
+    """JPEG's, 1 to 95; translated for the other formats."""
+    photo_megapixels: int = 0
+    """Larger photos are scaled down to so many million pixels; 0 keeps their size."""
+    captions: bool = False
+    """Write title, description, keywords and favorite into smaller photos."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,14 @@ class Role(StrEnum):
     RECORD = "record"
     XMP = "xmp"
     COMPRESSED = "compressed"
+    MOTION_PHOTO = "motion_photo"
+    """A Live Photo's still and film in one file."""
+    SHARE = "share"
+    """A copy to give away, without a place."""
 
+
+# What compress makes of an asset.
+DERIVED_ROLES = frozenset({Role.COMPRESSED, Role.MOTION_PHOTO, Role.SHARE})
 
 # Files of ours that tell about an asset; the only ones that are ever written anew.
 WRITTEN_ROLES = frozenset({Role.RECORD, Role.XMP})
@@ -101,6 +108,10 @@ class Content(StrEnum):
     ORIGINALS = "originals"
     COMPRESSED = "compressed"
     BOTH = "both"
+    MOTION_PHOTOS = "motion_photos"
+    """For a phone: Live Photos as one file, all else as original, nothing that is no picture."""
+    SHARE = "share"
+    """Only copies without a place."""
 
 
 class RunStatus(StrEnum):
@@ -426,6 +437,8 @@ class Snapshot:
     archive_free: int | None = None
     trust_ends: int | None = None
     """When Apple means to ask for a code again."""
+    throttled_until: int | None = None
+    """Until when Apple wants no request; None when it may be asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..checksums import is_known_apple_scheme
-from ..model import WRITTEN_ROLES, AssetRecord, ResourceRecord, ResourceState, Role
+from ..model import (
+    DERIVED_ROLES,
+    WRITTEN_ROLES,
+    AssetRecord,
+    ResourceRecord,
+    ResourceState,
+)
 from .schema import resources
 
 _IDS: Final = 500
-_NOT_THE_SOURCES: Final = (Role.COMPRESSED, *WRITTEN_ROLES)
+_NOT_THE_SOURCES: Final = (*DERIVED_ROLES, *WRITTEN_ROLES)
 _FRESH: Final = (
     update(resources)
     .where(resources.c.id == bindparam("_id"))

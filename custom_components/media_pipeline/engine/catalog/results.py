@@ -5,13 +5,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from ..clock import now_ms
-from ..model import WRITTEN_ROLES, CompressState, ResourceState, Role
+from ..model import DERIVED_ROLES, WRITTEN_ROLES, CompressState, ResourceState, Role
+from .derivatives import derive_again
 from .failures import Failure, next_try
 from .schema import assets, resources
 from .store import write_journal
 
 # Roles that compress looks at; a Live Photo's video must stay as it is to fit its still.
 _COMPRESSIBLE: Final = frozenset({Role.ORIGINAL, Role.ALTERNATIVE, Role.EDITED, Role.EDITED_VIDEO})
+_LEFT_ALONE: Final = {Role.LIVE_VIDEO: "live_video", Role.SIDECAR: "sidecar"}
 
 
 def archived(
@@ -27,7 +29,7 @@ def archived(
     compress: str | None = None
     if role in _COMPRESSIBLE:
         compress = CompressState.PENDING
-    elif role == Role.LIVE_VIDEO:
+    elif role in _LEFT_ALONE:
         compress = CompressState.LEFT_ALONE
     connection.execute(
         update(resources)
@@ -44,7 +46,7 @@ def archived(
             next_attempt=0,
             error=None,
             compress=compress,
-            compress_reason="live_video" if role == Role.LIVE_VIDEO else None,
+            compress_reason=_LEFT_ALONE.get(role),
         )
     )
 
@@ -148,19 +150,22 @@ def compress_failed(connection: Connection, resource_id: int, failure: Failure) 
 def archive_damaged(connection: Connection, resource_id: int, reason: str) -> None:
     """An archived file no longer has its bytes: fetch or make it again, at a new path."""
     row = connection.execute(
-        select(resources.c.role, resources.c.derived_from, resources.c.path).where(
-            resources.c.id == resource_id
-        )
+        select(
+            resources.c.role, resources.c.derived_from, resources.c.path, resources.c.asset_id
+        ).where(resources.c.id == resource_id)
     ).one()
     write_journal(
         connection, "archive_damaged", subject=f"resource/{resource_id}", detail={"reason": reason}
     )
-    if row.role == Role.COMPRESSED:
+    if row.role in DERIVED_ROLES:
         connection.execute(
             update(resources)
             .where(resources.c.id == resource_id)
             .values(current=False, path=None, error=reason)
         )
+        if row.role != Role.COMPRESSED:
+            derive_again(connection, row.asset_id, row.role)
+            return
         connection.execute(
             update(resources)
             .where(resources.c.id == row.derived_from)

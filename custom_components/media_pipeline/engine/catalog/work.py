@@ -15,6 +15,7 @@ from ..model import (
     Role,
     SourceState,
 )
+from .derivatives import given_up, is_live_pair
 from .schema import assets, copies, resources, targets
 
 # (resource columns, plus what naming and ordering need of the asset)
@@ -118,6 +119,22 @@ def _wanted(content: Content) -> Any:
             return smaller
         case Content.BOTH:
             return or_(originals, smaller)
+        case Content.MOTION_PHOTOS:
+            return or_(resources.c.role == Role.MOTION_PHOTO, _for_a_phone())
+        case Content.SHARE:
+            return resources.c.role == Role.SHARE
+
+
+def _for_a_phone() -> Any:
+    """Originals, but the two files of a Live Photo only when no motion photo comes of them."""
+    return and_(
+        resources.c.role.in_(ORIGINAL_ROLES - {Role.SIDECAR}),
+        or_(
+            resources.c.role.not_in([Role.ORIGINAL, Role.LIVE_VIDEO]),
+            ~is_live_pair(),
+            given_up(Role.MOTION_PHOTO),
+        ),
+    )
 
 
 def _lacking(query: Select[Any], target_id: str, content: Content) -> Select[Any]:

@@ -27,6 +27,8 @@ NAMESPACES: Final = {
 HEADER: Final = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _WRAPPER: Final = re.compile(rb"<\?xpacket.*?\?>", re.DOTALL)
+# what XML 1.0 can't hold, not even escaped
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OWN_PREFIX: Final = re.compile(r"ns\d+$")
 _LANGUAGE: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -97,7 +99,7 @@ class Xmp:
         self.remove(short)
         box = ET.SubElement(ET.SubElement(self._first(), name(short)), name(f"rdf:{kind}"))
         for value in values:
-            ET.SubElement(box, name("rdf:li")).text = value
+            ET.SubElement(box, name("rdf:li")).text = _NOT_XML.sub("", value)
         return box[-1]
 
     def set_items(self, short: str, inner: str, items: Iterable[dict[str, str]]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -12,11 +12,14 @@ from ..catalog import results, work
 from ..checksums import hash_file
 from ..errors import FileVanished, PipelineError
 from ..media.container import check_container
-from ..media.jobs import LEFT_ALONE, CompressJob, CompressResult
+from ..media.jobs import LEFT_ALONE, CompressJob, CompressResult, PhotoPreset
 from ..model import Stage
 from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
+from .captions import captions_of
+from .derive import derive_all, wanted_roles
 from .places import compressed_place_of
+from .probe import probe_all
 from .verify import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
@@ -30,22 +33,26 @@ class Compress:
     stage = Stage.COMPRESS
 
     async def run(self, context: StageContext) -> None:
-        """Look at every archived original that was not looked at."""
+        """Look at every archived original that was not looked at; read what files say; derive."""
+        preset = photo_preset(context)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_held_up(context, self._compress_all(context)))
+            group.create_task(_held_up(context, probe_all(context)))
+            for role in wanted_roles(context):
+                group.create_task(_held_up(context, derive_all(context, role, preset)))
 
+    async def _compress_all(self, context: StageContext) -> None:
         async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
             return await context.catalog.read(work.to_compress, now, limit, skip)
 
-        try:
-            await drain(
-                context,
-                fetch=fetch,
-                handle=partial(self._compress_one, context),
-                identify=lambda row: int(row.id),
-                parallel=os.process_cpu_count() or 1,
-                more_may_come=lambda: Stage.INGEST in context.running,
-            )
-        except PipelineError as err:
-            context.problem("archive", err)
+        await drain(
+            context,
+            fetch=fetch,
+            handle=partial(self._compress_one, context),
+            identify=lambda row: int(row.id),
+            parallel=os.process_cpu_count() or 1,
+            more_may_come=lambda: Stage.INGEST in context.running,
+        )
 
     async def _compress_one(self, context: StageContext, row: Any) -> None:
         await context.control.checkpoint()
@@ -78,6 +85,10 @@ class Compress:
             await asyncio.to_thread(self._prepare, context, row, destination.parent)
         except OSError as err:
             raise os_error(err, context.archive.root) from err
+        photo = kind == "photo"
+        captions = None
+        if photo and context.config.compress.captions:
+            captions = await context.catalog.read(captions_of, row.asset_id)
         result = await context.media.compress(
             CompressJob(
                 source=source,
@@ -85,6 +96,8 @@ class Compress:
                 kind=kind,
                 role=row.role,
                 min_saving=wanted_saving(context),
+                preset=photo_preset(context) if photo else None,
+                captions=captions,
             )
         )
         if not result.kept or result.path is None:
@@ -125,6 +138,24 @@ class Compress:
         await context.catalog.write(results.left_alone, row.id, reason)
         context.progress.done(self.stage, row.size, row.id)
         context.control.announce()
+
+
+async def _held_up(context: StageContext, part: Coroutine[Any, Any, None]) -> None:
+    """Let one part of the stage end without the others when the archive holds it up."""
+    try:
+        await part
+    except PipelineError as err:
+        context.problem("archive", err)
+
+
+def photo_preset(context: StageContext) -> PhotoPreset:
+    """How photos are made smaller."""
+    wanted = context.config.compress
+    return PhotoPreset(
+        quality=wanted.photo_quality,
+        format=wanted.photo_format,
+        cap_pixels=wanted.photo_megapixels * 1_000_000,
+    )
 
 
 def wanted_saving(context: StageContext) -> float:

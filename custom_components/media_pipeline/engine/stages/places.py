@@ -1,8 +1,8 @@
-"""Where files lie: ``YYYY/MM/<stem><suffix>``, smaller versions below ``compressed/``."""
+"""Where files lie: ``YYYY/MM/<stem><suffix>``, derivatives in trees of their own beside."""
 
 from typing import Any, Final
 
-from ..archive import COMPRESSED
+from ..archive import COMPRESSED, MOTION, SHARE
 from ..model import Role
 from ..names import portable_name, split_name
 
@@ -23,6 +23,16 @@ def compressed_place_of(row: Any, suffix: str) -> str:
     extra = original.replace(".", "_") if row.role == Role.ALTERNATIVE else ""
     addition = _ADDITION.get(Role(row.role), "")
     return f"{COMPRESSED}/{row.folder}/{row.stem}{addition}{extra}{suffix}"
+
+
+def derived_place_of(row: Any, role: Role, suffix: str) -> str:
+    """Relative path for a motion photo or share copy of an asset.
+
+    Phones know motion photos also by the ending ``MP`` of their names.
+    """
+    if role == Role.MOTION_PHOTO:
+        return f"{MOTION}/{row.folder}/{row.stem}.MP{suffix}"
+    return f"{SHARE}/{row.folder}/{row.stem}{suffix}"
 
 
 def record_place_of(asset: Any) -> str:
