@@ -50,10 +50,13 @@ class Reader:
         )
         result: dict[str, Outcome] = {}
         waiting: dict[tuple[int, int], list[TreeFile]] = defaultdict(list)
+        now = time.time_ns()
         for file in files:
             known = remembered.get(file.path)
             if known is not None and (known.size, known.mtime_ns) == (file.size, file.mtime_ns):
                 result[file.path] = known
+            elif 0 <= now - file.mtime_ns < _SETTLED_NS:
+                result[file.path] = FileClass.CHANGING
             else:
                 waiting[file.inode].append(file)
         self._left = len(waiting)
@@ -97,8 +100,6 @@ class Reader:
 
     def _read_one(self, file: TreeFile) -> Outcome:
         """Hash a file; the wanted bytes must be whole besides. Blocking."""
-        if 0 <= time.time_ns() - file.mtime_ns < _SETTLED_NS:
-            return FileClass.CHANGING
         path = Path(file.path)
         try:
             digest = self._hash(path)
