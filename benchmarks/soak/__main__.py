@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from benchmarks.table import number, table
 from tests.engine.harness import SHARED_MEMORY, World
 from tests.engine.soak import Report, soak_ingest
+from tests.engine.soak_cleanup import CleanupReport, soak_cleanup
 from tests.icloud_server.client import StandIn
 
 
@@ -64,6 +66,24 @@ def _print(report: Report) -> None:
     print(table(["", ""], [[name, number(value)] for name, value in numbers.items()]))
 
 
+def _print_cleanup(report: CleanupReport) -> None:
+    stops = Counter(report.stops)
+    numbers = {
+        "answers of the database": report.answers.get("database", 0),
+        "wrong ones, all hosts": sum(report.struck.values()),
+        "plans executed": report.plans,
+        "undos": report.undos,
+        **{f"stopped: {reason}": count for reason, count in stops.most_common()},
+        "assets freed": report.freed,
+        "freed although not planned": len(report.not_planned),
+        "freed only in our books": len(report.only_in_books),
+        "freed only at Apple": len(report.only_at_apple),
+        "assets in a wrong state": len(report.wrong_states),
+        "not brought back by the undo": report.left_after_undo,
+    }
+    print(table(["cleanup", ""], [[name, str(value)] for name, value in numbers.items()]))
+
+
 def main() -> None:
     """As the command line says."""
     parser = argparse.ArgumentParser(prog="scripts/bench soak", description=__doc__)
@@ -71,6 +91,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.1, help="share of wrong answers")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=100, help="changes of the library after it")
+    parser.add_argument("--cleanup", type=int, default=300, help="assets to free and bring back")
     parser.add_argument("--photo-bytes", type=int, default=20_000)
     parser.add_argument("--without", default="", help="kinds to leave out, with ; between")
     arguments = parser.parse_args()
@@ -87,7 +108,19 @@ def main() -> None:
             )
         )
     _print(report)
-    if report.missing or report.wrong or report.gone or report.quarantined:
+    print()
+    with _world(arguments.cleanup + 10, arguments.photo_bytes) as world:
+        cleanup = asyncio.run(
+            soak_cleanup(world, rate=arguments.rate, seed=arguments.seed, kept=10)
+        )
+    _print_cleanup(cleanup)
+    off = cleanup.not_planned | cleanup.only_in_books | cleanup.only_at_apple | cleanup.wrong_states
+    if (
+        any((report.missing, report.wrong, report.gone, report.quarantined))
+        or off
+        or cleanup.left_after_undo
+        or cleanup.freed != arguments.cleanup
+    ):
         sys.exit("it did not end well")
 
 

@@ -1,12 +1,14 @@
 """Full walks, the change feed, and what interrupts them."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from custom_components.media_pipeline.engine.errors import (
     CodeRequired,
     SourceAccessDenied,
+    SourceBadAnswer,
     SourceUnreachable,
     ThrottledError,
 )
@@ -33,6 +35,24 @@ def requests(server: StandIn) -> dict[str, int]:
         for name in ("query", "changes_database", "changes_zone", "lookup")
         if counts.get(name)
     }
+
+
+@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("answer", [{"records": []}, {}, [], {"serverErrorCode": "INTERNAL"}])
+async def test_no_wrong_answer_hides_assets(
+    source: ICloudSource, server: StandIn, answer: object, index: int
+) -> None:
+    """Whichever page is wrong: the walk says so or finds everything, hidden ones too."""
+    server.control("hide", index=[1, 2])
+    server.fault("query", json=answer, skip=index, times=1)
+    reader = Reader(source)
+    with contextlib.suppress(SourceBadAnswer):
+        await reader.read()
+    await reader.read()
+    hidden = keys(server, hidden=True)
+    if index == 3 and answer == {"records": []}:
+        return  # that there are none hidden is believed
+    assert set(reader.assets) >= keys(server) | hidden
 
 
 async def test_full_walk(source: ICloudSource, server: StandIn) -> None:
@@ -317,7 +337,7 @@ async def test_lookup(source: ICloudSource, server: StandIn) -> None:
     assert found.pop(f"PrimarySync/{purged}") is None
     assert set(found) == set(wanted) - {f"PrimarySync/{purged}"}
     assert sum(asset is not None and asset.trashed for asset in found.values()) == 1
-    assert requests(server) == {"lookup": 4}
+    assert requests(server) == {"lookup": 6}
     server.fault("lookup", omit=True, times=1)
     assert len(await source.lookup(wanted[3:6])) == 2
     server.fault("lookup", drop=True, times=1)

@@ -5,6 +5,7 @@ not there, assets were removed meanwhile and the walk steps back until it finds 
 """
 
 import logging
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Final
@@ -23,6 +24,8 @@ BURSTS: Final = "CPLBurstStackAssetAndMasterByAssetDate"
 INDEXES: Final = (LIBRARY, HIDDEN, DELETED, BURSTS)
 _ALBUMS: Final = len(INDEXES)
 DONE: Final = "done"
+# With an error code, not by an answer that makes no sense.
+_REFUSED_BY_NAME: Final = re.compile(r"HTTP \d+ [A-Z]+_")
 _OVERLAP: Final = 2
 _TAIL: Final = 4
 _STEP_BACK: Final = 50
@@ -86,7 +89,7 @@ class Listing:
             try:
                 page = await self._client.page(self._zone, index, start)
             except SourceBadAnswer as error:
-                if index == LIBRARY:
+                if index == LIBRARY or not _REFUSED_BY_NAME.match(error.detail):
                     raise
                 _LOGGER.debug("%s has no %s: %s", self._zone.name, index, error)
                 return Page([], None, more=False)  # shared libraries do not have all indexes
@@ -100,6 +103,10 @@ class Listing:
             if known or start == 0:
                 break
             start, step = max(start - step, 0), step * 2
+        if not page.records and index == LIBRARY:  # a whole library is not empty on one word
+            page = await self._client.page(self._zone, index, start)
+            if page.records:
+                return await self._page(position)
         if not page.records:
             return replace(page, more=False)
         position.rank = max(start + (len(names) or len(page.records)), 1)
