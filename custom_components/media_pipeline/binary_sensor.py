@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
@@ -39,6 +40,15 @@ def problems(snapshot: Snapshot) -> list[str]:
     return sorted(targets.union(snapshot.problems))
 
 
+def _problem_details(snapshot: Snapshot) -> dict[str, Any]:
+    """What is wrong, and until when Apple wants no request."""
+    details: dict[str, Any] = {"problems": problems(snapshot)}
+    if snapshot.throttled_until is not None:
+        moment = datetime.fromtimestamp(snapshot.throttled_until / 1000, UTC)
+        details["throttled_until"] = moment.isoformat(timespec="seconds")
+    return details
+
+
 BINARY_SENSORS: tuple[SourceBinarySensorDescription, ...] = (
     SourceBinarySensorDescription(
         key="problem",
@@ -46,7 +56,7 @@ BINARY_SENSORS: tuple[SourceBinarySensorDescription, ...] = (
         device_class=BinarySensorDeviceClass.PROBLEM,
         entity_category=EntityCategory.DIAGNOSTIC,
         value=lambda data: bool(problems(data)),
-        attributes=lambda data: {"problems": problems(data)},
+        attributes=_problem_details,
     ),
     SourceBinarySensorDescription(
         key="authenticated",

@@ -1,17 +1,22 @@
 """The engine's errors as Home Assistant shows them."""
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .engine.errors import NeedsUserError, PermanentError, PipelineError
+from .engine.errors import HeldBack, NeedsUserError, PermanentError, PipelineError
 
 
 def service_error(err: PipelineError) -> HomeAssistantError:
     """Translate: the caller's mistakes are validation errors, the rest are failures."""
     wrong_request = isinstance(err, PermanentError | NeedsUserError)
     error = ServiceValidationError if wrong_request else HomeAssistantError
+    placeholders = err.placeholders
+    if isinstance(err, HeldBack):
+        local = dt_util.as_local(err.until)
+        placeholders = {**placeholders, "until": f"{local:%Y-%m-%d %H:%M:%S}"}
     return error(
         translation_domain=DOMAIN,
         translation_key=err.key,
-        translation_placeholders=err.placeholders,
+        translation_placeholders=placeholders,
     )

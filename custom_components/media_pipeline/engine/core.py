@@ -18,6 +18,7 @@ from .control import Control, Progress
 from .errors import (
     AccountLocked,
     CodeRequired,
+    HeldBack,
     InvalidCode,
     InvalidCredentials,
     NoActiveRun,
@@ -28,6 +29,7 @@ from .errors import (
     TargetFull,
     TargetUnavailableError,
     TermsRequired,
+    ThrottledError,
     WrongRegion,
 )
 from .marker import FolderIdentity
@@ -176,11 +178,28 @@ class Core:
     async def start_run(
         self, stages: tuple[Stage, ...], actor: str | None, seconds: float | None = None
     ) -> str:
-        """Start a run; RunActive when something else goes on."""
+        """Start a run; RunActive when something else goes on, HeldBack when Apple wants no request.
+
+        A person is told so at once, and so is who asked for nothing but ingest. A run that an
+        automation started does what needs no iCloud, and notes the problem.
+        """
+        if Stage.INGEST in stages and (actor is not None or set(stages) == {Stage.INGEST}):
+            self.refuse_held_back()
         run = self.new_run(tuple(stage for stage in stages if stage is not Stage.CLEANUP), actor)
         run.seconds = seconds or self.config.run_seconds
         self.launch(run)
         return run.run_id
+
+    @property
+    def throttled_until(self) -> float | None:
+        """Until when Apple wants no request, in seconds since 1970; None when it may be asked."""
+        return self.session.pacer.until if self.session is not None else None
+
+    def refuse_held_back(self) -> None:
+        """Raise HeldBack while Apple wants no request."""
+        until = self.throttled_until
+        if until is not None:
+            raise HeldBack(until)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -368,6 +387,10 @@ class Core:
         signed_in = session is not None and session.state is SignInState.SIGNED_IN
         if isinstance(err, _SIGN_IN_ERRORS) and signed_in:
             self._problems.pop("source", None)
+        if isinstance(err, ThrottledError) and session is not None:
+            pacers = (session.pacer, session.content_pacer)
+            if all(pacer.until is None for pacer in pacers):
+                self._problems.pop("source", None)
         for subject in ("archive", "run"):
             held = self._problems.get(subject)
             # a full disk is left to the next run, which knows how much it needs
@@ -407,6 +430,9 @@ class Core:
                 for subject, err in self._run.context.problems.items()
                 if subject not in self.targets.configs
             }
+        until = self.throttled_until
+        if until is not None:
+            held.add(ThrottledError.key)
         old = self.snapshot
         self.snapshot = Snapshot(
             status=run.status if run else RunStatus.IDLE,
@@ -420,6 +446,7 @@ class Core:
             usage=self._usage,
             archive_free=old.archive_free,
             trust_ends=self.session.trust_ends if self.session else None,
+            throttled_until=None if until is None else int(until * 1000),
         )
         self._on_snapshot(self.snapshot)
         return self.snapshot

@@ -6,6 +6,8 @@ Every concrete error has a ``key``. It is the translation key under ``exceptions
 never written to entity states.
 """
 
+import time
+from datetime import UTC, datetime
 from typing import ClassVar
 
 
@@ -38,6 +40,22 @@ class ThrottledError(TransientError):
         """``retry_after`` is in seconds, as the other side said it or our own guess."""
         super().__init__(detail, **{"seconds": str(round(retry_after)), **placeholders})
         self.retry_after = retry_after
+
+
+class HeldBack(ThrottledError):
+    """Apple asked us to slow down; before a certain time nothing is asked, so this is refused."""
+
+    key = "throttled_until"
+
+    def __init__(self, until: float) -> None:
+        """``until`` is in seconds since 1970; whoever shows it puts it into local time."""
+        moment = datetime.fromtimestamp(until, UTC)
+        super().__init__(
+            "held back since Apple asked to slow down",
+            retry_after=max(1.0, until - time.time()),
+            until=moment.isoformat(timespec="seconds"),
+        )
+        self.until = moment
 
 
 class NeedsUserError(PipelineError):

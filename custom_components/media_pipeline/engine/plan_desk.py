@@ -88,6 +88,7 @@ class PlanDesk:
         allowed = (PlanState.PROPOSED, PlanState.APPROVED) if dry_run else (PlanState.APPROVED,)
         await self._plan_in(plan_id, allowed)
         await self._still_current(plan_id)
+        self._core.refuse_held_back()
         # a caller that stops waiting must not keep the plan from being settled
         return await asyncio.shield(
             self._core.keep(asyncio.create_task(self._execute(plan_id, dry_run, actor)))
@@ -149,6 +150,7 @@ class PlanDesk:
     async def undo(self, plan_id: str, actor: str | None) -> PlanSummary:
         """Bring a plan's assets back."""
         await self._plan_in(plan_id, (PlanState.EXECUTED, PlanState.STOPPED))
+        self._core.refuse_held_back()
         count = await asyncio.shield(
             self._core.keep(asyncio.create_task(self._undo(plan_id, actor)))
         )
