@@ -4,6 +4,7 @@ Between two runs an hour passes: what waits for a next try or for Apple's "slow 
 A person is there and does what the pipeline asks for, which is counted.
 """
 
+import asyncio
 import contextlib
 import random
 import resource
@@ -119,6 +120,8 @@ class Soak:
         """One run, an hour after the last one."""
         self.an_hour_passes()
         await self.help(core)
+        while (until := core.throttled_until) is not None:  # a person would be refused
+            await asyncio.sleep(max(0.1, until - time.time()))
         summary = await run(core, *stages)
         self.report.runs += 1
         self.report.outcomes[

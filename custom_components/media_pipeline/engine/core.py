@@ -199,7 +199,7 @@ class Core:
         """Raise HeldBack while Apple wants no request."""
         until = self.throttled_until
         if until is not None:
-            raise HeldBack(until)
+            raise HeldBack(until=until)
 
     @contextmanager
     def alone(self) -> Iterator[None]:

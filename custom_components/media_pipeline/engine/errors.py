@@ -47,11 +47,11 @@ class HeldBack(ThrottledError):
 
     key = "throttled_until"
 
-    def __init__(self, until: float) -> None:
+    def __init__(self, detail: str = "", /, *, until: float = 0.0) -> None:
         """``until`` is in seconds since 1970; whoever shows it puts it into local time."""
         moment = datetime.fromtimestamp(until, UTC)
         super().__init__(
-            "held back since Apple asked to slow down",
+            detail,
             retry_after=max(1.0, until - time.time()),
             until=moment.isoformat(timespec="seconds"),
         )
