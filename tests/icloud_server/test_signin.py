@@ -1,5 +1,6 @@
 """Signing in with pyicloud as it is."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,32 @@ def test_data_protection(api: Pyicloud, server: StandIn) -> None:
     server.control("set_account", consented=True)
     assert len(api("listing")) == 130
     assert server.counts()["request_pcs"] == 1
+
+
+def test_security_keys(pyicloud: Pyicloud, server: StandIn, tmp_path: Path) -> None:
+    """No code is offered; 2.7.0 does not see why."""
+    server.control("set_account", security_keys=True)
+    newer = pyicloud.version != "2.7.0"
+    assert pyicloud.sign_in(server, tmp_path) == {
+        "requires_2fa": True,
+        "trusted": False,
+        "method": "security_key" if newer else "unknown",
+    }
+    assert server.counts()["codes_sent"] == 0
+
+
+def test_trust_that_ends(pyicloud: Pyicloud, server: StandIn, tmp_path: Path) -> None:
+    server.control("set_account", trust_days=1 / 24 / 3600)
+    pyicloud.sign_in_fully(server, tmp_path)
+    assert "HSA-TRUST" in next(tmp_path.glob("*.cookiejar")).read_text()
+    time.sleep(1.5)
+    server.control("logout_all")
+    assert pyicloud.sign_in(server, tmp_path)["requires_2fa"]
+
+
+def test_account_of_mainland_china(pyicloud: Pyicloud, server: StandIn, tmp_path: Path) -> None:
+    """Signed in at the other side, pyicloud overlooks Apple's hint and is never trusted."""
+    server.control("set_account", china=True)
+    assert pyicloud.sign_in(server, tmp_path)["requires_2fa"]
+    pyicloud("enter_code", code=server.code)
+    assert not pyicloud("status")["trusted"]

@@ -113,12 +113,14 @@ async def test_clock_that_ran_ahead_once_stops_nothing(
     assert server.counts()["trust"] == asked + 1
 
 
+@pytest.mark.parametrize("status", [401, 403, 409, 421, 450])
 async def test_renewed_after_the_sign_in_is_forgotten(
-    make_session: MakeSession, server: StandIn
+    make_session: MakeSession, server: StandIn, status: int
 ) -> None:
     """Apple's sign-in host knows a sign-in for minutes; the trust still saves the code."""
     session = await signed_in(make_session, server, trust_days=5)
     server.control("forget_sign_ins")
+    server.fault("trust", status=status, json={}, times=1)
     server.control("set_account", trust_days=90)
     signed = server.counts()["signin"]
     await session.keep_trusted()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ...errors import CodeRequired, InvalidCredentials
+from ...errors import CodeRequired, InvalidCredentials, SourceUnreachable, ThrottledError
 from .files import SessionFiles
 from .refusals import explain, password_refused
 
@@ -50,7 +50,7 @@ def renew(
     if not _trust(service):
         trouble = explain(service.adapter.trail)
         service.adopt(data)
-        if not isinstance(trouble, InvalidCredentials):  # an outage, and no forgotten sign-in
+        if isinstance(trouble, SourceUnreachable | ThrottledError):
             raise trouble
         service = _sign_in_anew(service, files, new_service)
     files.remember_trust(granted=True)
