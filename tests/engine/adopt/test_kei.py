@@ -73,14 +73,17 @@ async def test_what_it_says_is_not_believed(
         files = pieces(world.stand_in, 3)
         wrong = write(other / files[0].filename, files[0].data[:-1] + b"?")
         secret = write(other / "secret", files[1].data)
+        copy = write(tmp_path / "nas" / "2024" / "x.heic", files[2].data)
+        (tmp_path / "nas" / ".media_pipeline.json").write_text('{"id": "a target"}')
         write(tree / "readme.txt", b"x")
-        trees.kei_database(tree / "kei.db", [(wrong, files[0]), (secret, files[1])])
+        rows = [(wrong, files[0]), (secret, files[1]), (copy, files[2])]
+        trees.kei_database(tree / "kei.db", rows)
         async with world.core() as core:
             request = Request(tree, may_read=lambda path: path != secret)
             report = await adopt(core, request, "test")
             assert report.adopted.files == 0
             assert report.files[FileClass.CHANGED].files == 1
-            assert report.kei["not_allowed"] == 1
+            assert report.kei["not_allowed"] == 2, "never a target's copy"
 
 
 async def test_other_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

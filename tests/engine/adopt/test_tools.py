@@ -69,9 +69,10 @@ async def test_nothing_is_fetched_of_what_is_there(
             summary = await run(core, Stage.INGEST)
             assert summary.outcome is RunOutcome.COMPLETED
             again = await adopt(core, Request(tree), "test")
+            assert again.read.files == 0
+            assert again.files[FileClass.ARCHIVED].files >= len(files)
             assert again.files.keys() <= {
                 FileClass.ARCHIVED,
-                FileClass.NOT_READ,
                 FileClass.OTHER,
                 FileClass.IGNORED,
             }

@@ -25,7 +25,7 @@ from .match import Match, Matches, Wishes, match
 from .reading import Reader
 from .report import FileClass, Report, Request, Way
 from .taking import Taken, Taker
-from .tree import Passed, TreeFile, stat_file, walk
+from .tree import Passed, TreeFile, in_foreign_place, stat_file, walk
 from .ways import way_for
 
 _BATCH: Final = 2000
@@ -46,6 +46,7 @@ class Adopt:
         """What kept the source from being listed; also a problem of the run."""
         self._candidates: list[TreeFile] = []
         self._wishes = Wishes(())
+        self._not_needed: list[TreeFile] = []
         self._archived_sizes: frozenset[int] = frozenset()
         self._archived_paths: set[str] = set()
 
@@ -59,6 +60,7 @@ class Adopt:
         self._archived_sizes = frozenset(size for size, _ in archived)
         self._archived_paths = await catalog.read(queries.archived_paths)
         await self._walk(context)
+        await self._recall(context, archived)
         outcomes = await Reader(context, self._wishes, self.report).read(self._candidates)
         read: dict[str, Found] = {}
         for file in self._candidates:
@@ -96,8 +98,10 @@ class Adopt:
         root = context.archive.root.resolve()
         steps = walk(self._request.root, archive_id)
         databases = [self._request.kei_database] if self._request.kei_database else []
-        while batch := await asyncio.to_thread(lambda: list(itertools.islice(steps, _BATCH))):
-            await context.control.checkpoint()
+
+        def step() -> bool:
+            """Some more files; False when there are none."""
+            batch = list(itertools.islice(steps, _BATCH))
             for found in batch:
                 if isinstance(found, Passed):
                     self.report.put(found.kind, self._shown(found.path), found.size)
@@ -105,10 +109,28 @@ class Adopt:
                 self._sort(found, root)
                 if kei.looks_like_database(found.path):
                     databases.append(Path(found.path))
-        if not self.report.total() and not self._candidates:
+            return bool(batch)
+
+        while await asyncio.to_thread(step):
+            await context.control.checkpoint()
+        if not (self.report.total() or self._candidates or self._not_needed):
             raise AdoptFolderEmpty(f"{self._request.root} is empty", path=str(self._request.root))
         for database in dict.fromkeys(databases):
-            await self._ask_kei(database, root)
+            await self._ask_kei(database, root, archive_id)
+
+    async def _recall(self, context: StageContext, archived: set[tuple[int, str]]) -> None:
+        """Files as large as archived ones: what was read of them before tells whether they are."""
+        remembered = await context.catalog.read(
+            queries.read_before, [file.path for file in self._not_needed]
+        )
+        for file in self._not_needed:
+            known = remembered.get(file.path)
+            same = (
+                known is not None
+                and (known.size, known.mtime_ns) == (file.size, file.mtime_ns)
+                and (known.size, known.sha256) in archived
+            )
+            self._put(FileClass.ARCHIVED if same else FileClass.NOT_READ, file)
 
     def _sort(self, file: TreeFile, archive_root: Path, tool: str | None = None) -> None:
         """Decide by what the file system says; what may be wanted is a candidate."""
@@ -122,13 +144,13 @@ class Adopt:
         elif file.size in self._wishes.unproven_sizes:
             self._put(FileClass.UNPROVEN, file)
         elif file.size in self._archived_sizes:
-            self._put(FileClass.NOT_READ, file)
+            self._not_needed.append(file)
         elif self._wishes.knows_name(path.name):
             self._put(FileClass.CHANGED, file)
         else:
             self._put(FileClass.OTHER, file)
 
-    async def _ask_kei(self, database: Path, archive_root: Path) -> None:
+    async def _ask_kei(self, database: Path, archive_root: Path, archive_id: str | None) -> None:
         """Files that kei knows of: the tree's are met anyway, those elsewhere are looked at too."""
         counts = dict.fromkeys(("files", "outside", "missing", "not_allowed"), 0)
         seen = {file.path for file in self._candidates}
@@ -137,12 +159,13 @@ class Adopt:
             outside = []
             for path in kei.local_paths(database):
                 counts["files"] += 1
-                file = stat_file(path)
-                if path.is_relative_to(self._request.root):
+                real = path.resolve()
+                if real.is_relative_to(self._request.root):
                     continue
+                file = stat_file(real)
                 if file is None:
                     counts["missing"] += 1
-                elif not self._request.may_read(path):
+                elif not self._request.may_read(real) or in_foreign_place(real, archive_id):
                     counts["not_allowed"] += 1
                 elif file.path not in seen:
                     counts["outside"] += 1

@@ -57,10 +57,14 @@ def check_root(root: Path, *, archive_id: str | None, apart_from: tuple[Path, ..
         taken = other.resolve()
         if real.is_relative_to(taken) or taken.is_relative_to(real):
             raise AdoptFolderInUse(f"{real} overlaps {taken}", path=str(root))
-    for folder in (real, *real.parents):
-        if _is_foreign(folder, archive_id):
-            raise AdoptFolderInUse(f"{folder} carries a marker", path=str(root))
+    if in_foreign_place(real / "x", archive_id):
+        raise AdoptFolderInUse(f"{real} lies below a marker", path=str(root))
     return real
+
+
+def in_foreign_place(real: Path, archive_id: str | None) -> bool:
+    """Whether a file lies in a target or an archive other than ours. Blocking."""
+    return any(_is_foreign(folder, archive_id) for folder in real.parents)
 
 
 def walk(root: Path, archive_id: str | None) -> Iterator[TreeFile | Passed]:
