@@ -22,6 +22,7 @@ from custom_components.media_pipeline.engine.errors import CodeRequired
 from custom_components.media_pipeline.engine.marker import claim_folder
 from custom_components.media_pipeline.engine.model import (
     DEFAULT_STAGES,
+    Content,
     EngineEvent,
     LibraryStats,
     RunSummary,
@@ -47,6 +48,8 @@ class World:
     )
     events: list[EngineEvent] = field(default_factory=list)
     downloads: int = 8
+    content: Content = Content.ORIGINALS
+    """What the target receives."""
     libraries: tuple[str, ...] = ("PrimarySync",)
 
     @property
@@ -67,7 +70,14 @@ class World:
                 self.stand_in.apple_id, self.stand_in.password, libraries=self.libraries
             ),
             targets=(
-                FolderTargetConfig("disk", "Disk", self.target, off_machine=True, reserve_bytes=0),
+                FolderTargetConfig(
+                    "disk",
+                    "Disk",
+                    self.target,
+                    content=self.content,
+                    off_machine=True,
+                    reserve_bytes=0,
+                ),
             ),
             safety=self.safety,
             compress=self.compress,

@@ -181,7 +181,7 @@ def test_what_can_not_be_joined_is_left_alone(tmp_path: Path) -> None:
     making.picture().save(two, "MPO", save_all=True, append_images=[making.picture()])
     assert reason(two, video) is Reason.JPEG_EXTRAS
     assert reason(making.other(tmp_path / "a.png", "PNG"), video) is Reason.UNSUPPORTED
-    mpeg = making.video(tmp_path / "old.mov", codec="mpeg4", tags=TAGS)
+    mpeg = making.video(tmp_path / "old.mov", codec="mjpeg", pix_fmt="yuvj420p", tags=TAGS)
     assert reason(still(tmp_path, "jpg"), mpeg) is Reason.NOT_REMUXED
 
 

@@ -75,6 +75,14 @@ def test_gain_map_and_bits(tmp_path: Path) -> None:
     assert probe_file(tmp_path / "a.png")["bits"] == 16
 
 
+def test_raw_that_pillow_does_not_know(tmp_path: Path) -> None:
+    tiff = making.exif(1).tobytes().removeprefix(b"Exif\0\0")
+    (tmp_path / "a.nef").write_bytes(tiff)
+    found = probe_file(tmp_path / "a.nef")
+    assert (found["codec"], found["make"], found["model"]) == ("raw", "Maker", "Camera 1")
+    assert found["captured"] == "2024-05-06T07:08:09.123+02:00"
+
+
 def test_film(tmp_path: Path) -> None:
     film = making.video(
         tmp_path / "a.mov",

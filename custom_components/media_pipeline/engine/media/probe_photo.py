@@ -9,11 +9,12 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import MediaUnreadable
 from .apple_note import BURST_ID, CONTENT_ID, apple_text
 from .dates import Moment, exif_moment
+from .exif import EXIF_IFD, Exif
 from .jobs import ProbeResult
 from .metadata import EXIF_HEADER
 from .xmp import Xmp
 
-_EXIF_IFD: Final = 0x8769
+_LONGEST_RAW: Final = 256 << 20
 _GPS_IFD: Final = 0x8825
 # EXIF "custom rendered", with the values that iPhones use beside the standard's
 _RENDERED: Final = {6: "panorama", 7: "portrait", 8: "portrait"}
@@ -32,6 +33,8 @@ def probe_photo(path: Path, container: str) -> ProbeResult:
         with Image.open(path) as image:
             return _read(image, container)
     except UnidentifiedImageError as err:
+        if container == "tiff":
+            return _read_raw(path)
         raise MediaUnreadable(f"not a picture: {container}") from err
     except (SyntaxError, ValueError, struct.error, RuntimeError) as err:
         raise MediaUnreadable(f"the picture can't be read: {err}") from err
@@ -39,7 +42,7 @@ def probe_photo(path: Path, container: str) -> ProbeResult:
 
 def _read(image: Image.Image, container: str) -> ProbeResult:
     exif = image.getexif()
-    details = exif.get_ifd(_EXIF_IFD)
+    details = exif.get_ifd(EXIF_IFD)
     orientation = int(image.info.get("original_orientation") or exif.get(0x112) or 1)
     width, height = image.size
     if container not in {"heif", "avif"} and orientation in {5, 6, 7, 8}:
@@ -68,6 +71,35 @@ def _read(image: Image.Image, container: str) -> ProbeResult:
         bits=_bits(image),
         hdr="gain_map" if _has_gain_map(image) else None,
         subtype=_subtype(details, xmp, note, content_id),
+    )
+
+
+def _read_raw(path: Path) -> ProbeResult:
+    """A RAW format that Pillow doesn't know: what its TIFF directories say, sizes where named."""
+    with path.open("rb") as file:
+        raw = file.read(_LONGEST_RAW)
+    try:
+        exif = Exif(raw)
+    except ValueError as err:
+        raise MediaUnreadable(f"the RAW can't be read: {err}") from err
+    details = exif.deeper(EXIF_IFD)
+    sizes = [
+        int.from_bytes(exif.value(details, tag) or exif.value(exif.main, other) or b"", exif.order)
+        for tag, other in ((0xA002, 0x100), (0xA003, 0x101))
+    ]
+    taken = exif_moment(raw)
+    return ProbeResult(
+        kind="photo",
+        container="tiff",
+        codec="raw",
+        width=sizes[0],
+        height=sizes[1],
+        captured=taken.iso if taken else None,
+        captured_from=taken.source if taken else None,
+        make=exif.text(exif.main, 0x10F),
+        model=exif.text(exif.main, 0x110),
+        lens=exif.text(details, 0xA434),
+        bits=16,
     )
 
 

@@ -14,7 +14,7 @@ from .stamp import stamp_creation
 from .streams import display_matrix
 from .transcode import Sound, sounds
 
-_CODECS: Final = {"h264": None, "hevc": "hvc1"}  # to the tag that players ask for
+_CODECS: Final = {"h264": None, "hevc": "hvc1", "mpeg4": None}  # to the tag that players ask for
 _KEPT: Final = ("com.apple.quicktime.", "location")
 
 
