@@ -73,12 +73,12 @@ class Harvest:
 
 
 def harvest(folder: Path) -> Harvest:
-    """Read all photos below; not what our engine keeps beside them (markers, records)."""
+    """Read all photos below; not what our engine keeps beside them (markers, records, sidecars)."""
     photos = [
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and path.suffix != ".json"
+        and path.suffix not in {".json", ".xmp"}
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     hashes = sorted(map(_sha256, photos))

@@ -260,11 +260,11 @@ class Adopt:
     async def _archived(self, context: StageContext, wanted: Wanted, answer: Taken) -> None:
         await context.catalog.write(
             results.archived,
-            wanted.id,
-            path=answer.path,
-            sha256=answer.sha256,
-            size=wanted.size,
-            container=answer.container,
+            [
+                results.ArchivedFile(
+                    wanted.id, answer.path, answer.sha256, wanted.size, answer.container
+                )
+            ],
         )
         self.report.adopted.add(wanted.size)
         self.report.left.drop(wanted.size)

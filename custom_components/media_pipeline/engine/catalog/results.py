@@ -1,8 +1,10 @@
 """Writing down what ingest, compress and the archive's own proof did."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ..clock import now_ms
 from ..model import DERIVED_ROLES, WRITTEN_ROLES, CompressState, ResourceState, Role
@@ -16,39 +18,69 @@ _COMPRESSIBLE: Final = frozenset({Role.ORIGINAL, Role.ALTERNATIVE, Role.EDITED, 
 _LEFT_ALONE: Final = {Role.LIVE_VIDEO: "live_video", Role.SIDECAR: "sidecar"}
 
 
-def archived(
-    connection: Connection, resource_id: int, *, path: str, sha256: str, size: int, container: str
-) -> None:
-    """A file is in the archive, proven."""
-    role, asset_id = connection.execute(
-        select(resources.c.role, resources.c.asset_id).where(resources.c.id == resource_id)
-    ).one()
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """A resource whose file is in the archive, proven."""
+
+    resource_id: int
+    path: str
+    sha256: str
+    size: int
+    container: str
+
+
+def archived(connection: Connection, files: Sequence[ArchivedFile]) -> None:
+    """Files are in the archive, proven."""
+    ids = [file.resource_id for file in files]
+    found = connection.execute(
+        select(resources.c.id, resources.c.role, resources.c.asset_id).where(
+            resources.c.id.in_(ids)
+        )
+    ).all()
     # the record file lists the files: it is written when all of them are here
-    connection.execute(update(assets).where(assets.c.id == asset_id).values(record_saved=False))
+    connection.execute(
+        update(assets)
+        .where(assets.c.id.in_({row.asset_id for row in found}))
+        .values(record_saved=False)
+    )
+    roles = {row.id: Role(row.role) for row in found}
     now = now_ms()
-    compress: str | None = None
-    if role in _COMPRESSIBLE:
-        compress = CompressState.PENDING
-    elif role in _LEFT_ALONE:
-        compress = CompressState.LEFT_ALONE
     connection.execute(
         update(resources)
-        .where(resources.c.id == resource_id)
+        .where(resources.c.id == bindparam("_id"))
         .values(
             state=ResourceState.ARCHIVED,
-            path=path,
-            sha256=sha256,
-            size=size,
-            container=container,
+            path=bindparam("_path"),
+            sha256=bindparam("_sha256"),
+            size=bindparam("_size"),
+            container=bindparam("_container"),
             archived_at=now,
             proven_at=now,
             attempts=0,
             next_attempt=0,
             error=None,
-            compress=compress,
-            compress_reason=_LEFT_ALONE.get(role),
-        )
+            compress=bindparam("_compress"),
+            compress_reason=bindparam("_reason"),
+        ),
+        [
+            {
+                "_id": file.resource_id,
+                "_path": file.path,
+                "_sha256": file.sha256,
+                "_size": file.size,
+                "_container": file.container,
+                **_compress_of(roles[file.resource_id]),
+            }
+            for file in files
+        ],
     )
+
+
+def _compress_of(role: Role) -> dict[str, str | None]:
+    if (reason := _LEFT_ALONE.get(role)) is not None:
+        return {"_compress": CompressState.LEFT_ALONE, "_reason": reason}
+    compress = CompressState.PENDING if role in _COMPRESSIBLE else None
+    return {"_compress": compress, "_reason": None}
 
 
 def ingest_failed(connection: Connection, resource_id: int, failure: Failure) -> bool:

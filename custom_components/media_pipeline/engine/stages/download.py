@@ -167,9 +167,10 @@ class Downloader:
         part = await asyncio.to_thread(_Part.resume, path, row.size, apple=bool(row.checksum_known))
         try:
             url = row.url if self._addresses.is_fresh(row.url, row.url_expires) else None
+            refused: str | None = None
             for attempt in range(1, _TRIES + 1):
                 if url is None:
-                    url = await self._addresses.refresh(row.asset_key, Role(row.role))
+                    url = await self._addresses.refresh(row.asset_key, Role(row.role), refused)
                 if url is None:
                     raise AssetGone("deleted at the source")
                 try:
@@ -177,7 +178,8 @@ class Downloader:
                         await self._stream(url, row, part)
                     break
                 except UrlExpired, FileVanished:
-                    url = None  # also when it is not there: the record says what is
+                    # also when it is not there: the record says what is
+                    url, refused = None, url
                     if attempt == _TRIES:
                         raise
                 except (SourceUnreachable, SourceBadAnswer) as err:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from ..bandwidth import Bandwidth
 from ..catalog import results, work
 from ..catalog.assets import (
     CURSOR,
@@ -18,9 +19,9 @@ from ..catalog.assets import (
     store_assets,
     store_page,
 )
-from ..catalog.database import Catalog
+from ..catalog.gathered import Gathered
 from ..catalog.store import get_values, set_values
-from ..clock import SECOND, now_ms
+from ..clock import now_ms
 from ..errors import (
     PipelineError,
     SourceUnreachable,
@@ -40,28 +41,7 @@ _WALK = "walk/"
 # After this many files in a row that the network broke, the source is taken to be away.
 _NETWORK_FAILURES = 20
 _LOOK_UP = 200
-# So many files are asked for at once, and the answer is good for so long (milliseconds).
-_AHEAD = 64
-_FRESH = 5 * SECOND
 SOURCE = "source"
-
-
-class _Queue:
-    """Asks the catalog for many files at once, because it looks at every waiting one to answer."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._rows: Sequence[Any] = ()
-        self._asked = 0
-
-    async def fetch(self, now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
-        """See ``drain``. An answer is used for some seconds: then newer files may come first."""
-        rows = self._rows if 0 <= now - self._asked <= _FRESH else ()
-        if len(rows) < limit:
-            rows = await self._catalog.read(work.to_ingest, now, max(limit, _AHEAD), skip)
-            self._asked = now
-        self._rows = rows[limit:]
-        return rows[:limit]
 
 
 class Ingest:
@@ -84,19 +64,22 @@ class Ingest:
             self._note(context, err)
             return
         addresses = Addresses(context.source, context.catalog)
+        twins = Twins(context.catalog, context.archive)
+        self._results = Gathered(context.catalog, results.archived)
         downloader = Downloader(
             context.source,
             context.archive,
             addresses,
             context.control,
             context.progress.moved,
-            Twins(context.catalog, context.archive),
+            twins,
+            Bandwidth(context.config.download_limit),
         )
         self._listing = True
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._list(context))
-                group.create_task(self._download(context, downloader))
+                group.create_task(self._download(context, downloader, twins))
         finally:
             await addresses.close()
         try:
@@ -122,9 +105,12 @@ class Ingest:
 
     async def list_all(self, context: StageContext) -> None:
         """Store what changed at the source, and fetch nothing. Raises what stops it."""
+        from .reconcile import scheduled  # it needs look_up of this module
+
         while True:
             try:
                 await self._walk(context)
+                await scheduled(context)
                 return
             except ThrottledError as err:
                 if not await wait_out(context, err):
@@ -160,14 +146,18 @@ class Ingest:
             await look_up(context, unseen[start : start + _LOOK_UP])
             await context.control.checkpoint()
 
-    async def _download(self, context: StageContext, downloader: Downloader) -> None:
-        queue = _Queue(context.catalog)
+    async def _download(self, context: StageContext, downloader: Downloader, twins: Twins) -> None:
+        async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
+            rows = await context.catalog.read(work.to_ingest, now, limit, skip)
+            await twins.expect(rows)
+            return rows
+
         try:
             while True:
                 try:
                     await drain(
                         context,
-                        fetch=queue.fetch,
+                        fetch=fetch,
                         handle=partial(self._archive_one, context, downloader),
                         identify=lambda row: int(row.id),
                         parallel=context.config.downloads,
@@ -192,13 +182,8 @@ class Ingest:
             await self._failed(context, row, err)
             return
         self._broken = 0
-        await context.catalog.write(
-            results.archived,
-            row.id,
-            path=done.path,
-            sha256=done.sha256,
-            size=done.size,
-            container=done.container,
+        await self._results.write(
+            results.ArchivedFile(row.id, done.path, done.sha256, done.size, done.container)
         )
         context.progress.done(self.stage, done.size, row.id)
         context.control.announce()

@@ -63,6 +63,12 @@ class Twins:
         self._catalog, self._archive = catalog, archive
         self._locks: dict[Bytes, tuple[asyncio.Lock, int]] = {}
         self._recent: OrderedDict[Bytes, Twin] = OrderedDict()
+        self._expected: set[int] = set()
+
+    async def expect(self, rows: Sequence[Any]) -> None:
+        """Ask for many waiting files (rows of the queue) at once which of them have a twin."""
+        found = await self._catalog.read(_with_twins, [row.id for row in rows])
+        self._expected = (self._expected - {row.id for row in rows}) | found
 
     @asynccontextmanager
     async def turn(self, row: Any) -> AsyncIterator[None]:
@@ -96,6 +102,8 @@ class Twins:
         if not row.checksum_known:
             return None
         recent = self._recent.get((row.checksum, row.size))
+        if recent is None and row.id not in self._expected:
+            return None
         twins = [recent] if recent else []
         twins += await self._catalog.read(_twins_of, row.id, row.checksum, row.size)
         if not twins:
@@ -142,6 +150,24 @@ def _same_bytes(source: Path, part: Path, sha256: str) -> None:
         os.fsync(new.fileno())
     if hash_file(part).sha256 != sha256:
         raise SourceFileChanged("a copy within the archive differs from what was copied")
+
+
+def _with_twins(connection: Connection, ids: Sequence[int]) -> set[int]:
+    other = resources.alias()
+    twin = select(other.c.id).where(
+        other.c.checksum == resources.c.checksum,
+        other.c.size == resources.c.size,
+        other.c.checksum_known,
+        other.c.state == ResourceState.ARCHIVED,
+        other.c.id != resources.c.id,
+    )
+    return set(
+        connection.execute(
+            select(resources.c.id).where(
+                resources.c.id.in_(ids), resources.c.checksum_known, twin.exists()
+            )
+        ).scalars()
+    )
 
 
 def _twins_of(connection: Connection, resource_id: int, checksum: str, size: int) -> list[Twin]:
