@@ -48,6 +48,7 @@ class World:
     )
     events: list[EngineEvent] = field(default_factory=list)
     downloads: int = 8
+    download_limit: int | None = None
     content: Content = Content.ORIGINALS
     """What the target receives."""
     libraries: tuple[str, ...] = ("PrimarySync",)
@@ -82,6 +83,7 @@ class World:
             safety=self.safety,
             compress=self.compress,
             downloads=self.downloads,
+            download_limit=self.download_limit,
             archive_reserve_bytes=0,
         )
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from ..catalog import work
 from ..catalog.assets import mark_gone, store_assets
 from ..catalog.database import Catalog
 from ..clock import SECOND, now_ms
@@ -25,18 +26,28 @@ class Addresses:
         self._catalog = catalog
         self._waiting: dict[str, asyncio.Future[AssetRecord | None]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._ahead: dict[str, AssetRecord] = {}
 
     @staticmethod
     def is_fresh(url: str | None, expires: int | None) -> bool:
         """True when a download may be started with this address."""
         return url is not None and (expires is None or expires > now_ms() + _MARGIN)
 
-    async def refresh(self, key: str, role: Role) -> str | None:
+    async def refresh(self, key: str, role: Role, refused: str | None = None) -> str | None:
         """A fresh address for one file of an asset; None when the asset is gone.
 
+        ``refused`` is the address that was tried, when there was one: another one is wanted.
         Raises FileVanished when the asset is there and this file of it is not (an edit was taken
         back), SourceBadAnswer when the source said nothing of it, and what ``lookup`` raises.
         """
+        if (known := self._ahead.get(key)) is not None:
+            item = next((item for item in known.resources if item.role == role), None)
+            if (
+                item is not None
+                and item.url != refused
+                and self.is_fresh(item.url, item.url_expires)
+            ):
+                return item.url
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
@@ -63,8 +74,10 @@ class Addresses:
             keys = list(self._waiting)[:_BATCH]
             futures = {key: self._waiting.pop(key) for key in keys}
             try:
+                keys += await self._next(keys)
                 records = await self._source.lookup(keys)
                 await self._store(keys, records)
+                self._ahead = {key: record for key in keys if (record := records.get(key))}
             except BaseException as err:  # nobody may wait for ever, also when we are cancelled
                 for future in futures.values():
                     if not future.done():
@@ -81,6 +94,12 @@ class Addresses:
                 else:
                     future.set_exception(SourceBadAnswer(f"no answer for {key}"))
                     future.exception()
+
+    async def _next(self, keys: Sequence[str]) -> list[str]:
+        """What is fetched next and needs an address too: one request is enough for all of them."""
+        now = now_ms()
+        following = await self._catalog.read(work.without_address, now, now + _MARGIN, _BATCH)
+        return [key for key in following if key not in keys][: _BATCH - len(keys)]
 
     async def _store(self, keys: Sequence[str], records: dict[str, AssetRecord | None]) -> None:
         found = [record for record in records.values() if record is not None]
