@@ -87,6 +87,24 @@ def _progress_details(snapshot: Snapshot) -> dict[str, int]:
     }
 
 
+def _difference(snapshot: Snapshot) -> int | None:
+    """Assets that Apple counts and the catalog lacks; None before the first look."""
+    if not snapshot.census:
+        return None
+    return sum(census.difference for census in snapshot.census.values())
+
+
+def _census_details(snapshot: Snapshot) -> dict[str, int]:
+    """Both counts, and how many looks in a row found what no full look has explained."""
+    libraries = snapshot.census.values()
+    return {
+        "counted_by_apple": sum(census.theirs for census in libraries),
+        "in_catalog": sum(census.ours for census in libraries),
+        "explained": sum(census.explained for census in libraries),
+        "looks_in_a_row": max((census.times for census in libraries), default=0),
+    }
+
+
 def _target_state(target: TargetStatus) -> str | None:
     """What keeps a target from working; nothing is known before it was first looked at."""
     if target.state == "unknown":
@@ -183,6 +201,15 @@ SOURCE_SENSORS: tuple[SourceSensorDescription, ...] = (
         lambda data: data.library.compressed_saved_bytes,
         diagnostic=True,
         enabled=False,
+    ),
+    SourceSensorDescription(
+        key="library_difference",
+        translation_key="library_difference",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=_difference,
+        attributes=_census_details,
+        icloud_only=True,
     ),
     _count("quarantined_items", lambda data: data.library.quarantined, diagnostic=True),
     SourceSensorDescription(

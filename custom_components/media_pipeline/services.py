@@ -108,6 +108,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     register("adopt", _adopt, {**_TREE, **dry_run}, optional)
     register("quarantine", _quarantine, {}, SupportsResponse.ONLY)
     register("retry_quarantined", _retry_quarantined, {}, optional)
+    register("reconcile", _reconcile, {}, optional)
     register("pause", _pause, {}, none)
     register("resume", _resume, {}, none)
     register("cancel", _cancel, {}, none)
@@ -189,6 +190,22 @@ async def _quarantine(request: Request) -> ServiceResponse:
 
 async def _retry_quarantined(request: Request) -> ServiceResponse:
     return {"files": await request.engine.retry_quarantined(actor=request.actor)}
+
+
+async def _reconcile(request: Request) -> ServiceResponse:
+    libraries, found = await request.engine.reconcile(actor=request.actor)
+    return {
+        "found": found,
+        "libraries": {
+            name: {
+                "ours": census.ours,
+                "icloud": census.theirs,
+                "difference": census.difference,
+                "checked": iso(census.at),
+            }
+            for name, census in libraries.items()
+        },
+    }
 
 
 async def _adopt(request: Request) -> ServiceResponse:

@@ -8,6 +8,7 @@ from custom_components.media_pipeline.engine.config import EngineConfig, TargetC
 from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.model import (
     EngineEvent,
+    LibraryCensus,
     PlanState,
     PlanSummary,
     PutAside,
@@ -119,6 +120,10 @@ class FakeEngine:
     async def retry_quarantined(self, *, actor: str | None = None) -> int:
         self._called("retry_quarantined", actor=actor)
         return 2
+
+    async def reconcile(self, *, actor: str | None = None) -> tuple[dict[str, LibraryCensus], int]:
+        self._called("reconcile", actor=actor)
+        return {"PrimarySync": LibraryCensus(1_790_000_000_000, 23, 24)}, 3
 
     async def adopt(self, request: Request, *, actor: str | None = None) -> Report:
         self._called("adopt", request=request, actor=actor)

@@ -7,11 +7,13 @@ import pytest
 import voluptuous as vol
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.media_pipeline.const import DOMAIN
 from custom_components.media_pipeline.engine import errors
 from custom_components.media_pipeline.engine.errors import (
+    HeldBack,
     NeedsUserError,
     PermanentError,
     PipelineError,
@@ -46,6 +48,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "undo_cleanup": {"plan_id": "plan-1"},
     "adopt": {"path": "/nowhere"},
     "retry_quarantined": {},
+    "reconcile": {},
     "pause": {},
     "resume": {},
     "cancel": {},
@@ -162,6 +165,34 @@ async def test_what_was_put_aside(
             context=Context(user_id=hass_read_only_user.id),
         )
     assert [name for name, _ in engine.calls] == ["quarantine", "retry_quarantined"]
+
+
+async def test_reconcile(hass: HomeAssistant, engine: FakeEngine) -> None:
+    assert await call(hass, "reconcile") == {
+        "found": 3,
+        "libraries": {
+            "PrimarySync": {
+                "ours": 23,
+                "icloud": 24,
+                "difference": 1,
+                "checked": "2026-09-21T14:13:20+00:00",
+            }
+        },
+    }
+    assert engine.calls == [("reconcile", {"actor": None})]
+
+
+@pytest.mark.parametrize("until", [1_790_000_000])
+async def test_a_run_while_apple_wants_us_slow_is_refused_with_the_time(
+    hass: HomeAssistant, engine: FakeEngine, until: int
+) -> None:
+    engine.error = HeldBack(until=until)
+    with pytest.raises(HomeAssistantError) as caught:
+        await call(hass, "run")
+    assert caught.value.translation_key == "throttled_until"
+    assert caught.value.translation_placeholders is not None
+    moment = dt_util.as_local(dt_util.utc_from_timestamp(until))
+    assert caught.value.translation_placeholders["until"] == f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 @pytest.mark.parametrize("name", ["pause", "resume", "cancel"])

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .archive import Archive
-from .catalog import copy_results, plans, protection, quarantine, results, store, work
+from .catalog import census, copy_results, plans, protection, quarantine, results, store, work
 from .catalog.database import Catalog
 from .catalog.protection import Ground
 from .config import EngineConfig
@@ -36,6 +36,7 @@ from .marker import FolderIdentity
 from .media.pool import MediaPool
 from .model import (
     EngineEvent,
+    LibraryCensus,
     PutAside,
     RunStatus,
     RunSummary,
@@ -49,6 +50,7 @@ from .sources.icloud.session import ICloudSession, SignInState
 from .sources.registry import make_source
 from .stages.base import StageContext, StageRunner
 from .stages.cleanup import resolve_unknown
+from .stages.reconcile import Reconcile
 from .target_hub import TargetHub
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class Core:
         self._ended: dict[str, RunSummary] = {}
         self._problems: dict[str, PipelineError] = {}
         self._usage: Usage | None = None
+        self._census: dict[str, LibraryCensus] = {}
         self._busy = False
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -348,6 +351,18 @@ class Core:
             can_free=self.source.can_free,
         )
 
+    async def reconcile(self, actor: str | None) -> tuple[dict[str, LibraryCensus], int]:
+        """A full look at the source; each library's numbers, and how many assets it found."""
+        self.refuse_held_back()
+        if not self.source.can_free:
+            raise NotSupportedBySource
+        look = Reconcile(actor)
+        run = self.new_run((), actor, look)
+        await asyncio.shield(self.launch(run))
+        if (error := run.context.problems.get("run")) is not None:
+            raise error
+        return await self.catalog.read(census.last), look.found
+
     async def submit_code(self, code: str) -> None:
         """Hand in a two-factor code."""
         session = self.session
@@ -411,6 +426,7 @@ class Core:
         targets = await self.catalog.read(protection.target_statuses, names)
         last = await self.catalog.read(store.last_run)
         plan = await self.catalog.read(plans.summary_of, None)
+        self._census = await self.catalog.read(census.last)
         try:
             free: int | None = await asyncio.to_thread(self.archive.free_bytes)
         except OSError as err:
@@ -446,6 +462,7 @@ class Core:
             usage=self._usage,
             archive_free=old.archive_free,
             trust_ends=self.session.trust_ends if self.session else None,
+            census=self._census,
             throttled_until=None if until is None else int(until * 1000),
         )
         self._on_snapshot(self.snapshot)

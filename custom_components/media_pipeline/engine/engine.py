@@ -16,6 +16,7 @@ from .errors import EngineStopped
 from .model import (
     DEFAULT_STAGES,
     EngineEvent,
+    LibraryCensus,
     PlanSummary,
     PutAside,
     RunSummary,
@@ -201,6 +202,13 @@ class Engine:
     async def undo_cleanup(self, plan_id: str, *, actor: str | None = None) -> PlanSummary:
         """Restore a plan's freed assets from Recently Deleted."""
         return await self._call(self._opened().plans.undo(plan_id, actor))
+
+    async def reconcile(self, *, actor: str | None = None) -> tuple[dict[str, LibraryCensus], int]:
+        """Compare everything with the source: library → numbers, and how many assets it found.
+
+        Raises RunActive, HeldBack, NotSupportedBySource and what the source raises.
+        """
+        return await self._call(self._opened().reconcile(actor))
 
     async def submit_code(self, code: str) -> None:
         """Answer Apple's question for a two-factor code; an event tells how it went.

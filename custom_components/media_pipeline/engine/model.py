@@ -421,6 +421,27 @@ class LibraryStats:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryCensus:
+    """How one library was compared with what its source says."""
+
+    at: int
+    """When."""
+    ours: int
+    """Assets that the catalog knows as shown (not hidden, not deleted)."""
+    theirs: int
+    """Assets that the source itself counts."""
+    explained: int = 0
+    """The difference that was left after the latest full look."""
+    times: int = 0
+    """How often in a row another difference than that was found."""
+
+    @property
+    def difference(self) -> int:
+        """Assets that the source counts and the catalog lacks; below 0 the other way round."""
+        return self.theirs - self.ours
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that Home Assistant shows, at one moment."""
 
@@ -437,6 +458,8 @@ class Snapshot:
     archive_free: int | None = None
     trust_ends: int | None = None
     """When Apple means to ask for a code again."""
+    census: dict[str, LibraryCensus] = field(default_factory=dict)
+    """Library → how it was compared last."""
     throttled_until: int | None = None
     """Until when Apple wants no request; None when it may be asked."""
 

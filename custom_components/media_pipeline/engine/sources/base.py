@@ -76,6 +76,14 @@ class Source(Protocol):
         """How many assets the source says it has; None when it can't say."""
         ...
 
+    async def counts(self) -> dict[str, int]:
+        """Library → assets that it shows, by the source's own count; without what it can't say."""
+        ...
+
+    def roll(self) -> AsyncIterator[dict[str, str]]:
+        """Every asset there is, in pages: key → change tag. Raises NotSupportedBySource."""
+        ...
+
     async def usage(self) -> Usage | None:
         """Storage used and total; None when unknown."""
         ...

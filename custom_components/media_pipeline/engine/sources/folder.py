@@ -106,6 +106,15 @@ class FolderSource:
         """Not known without a walk."""
         return None
 
+    async def counts(self) -> dict[str, int]:
+        """Not known without a walk."""
+        return {}
+
+    async def roll(self) -> AsyncIterator[dict[str, str]]:
+        """A folder is walked as a whole each time."""
+        raise NotSupportedBySource
+        yield {}
+
     async def usage(self) -> Usage | None:
         """Not ours to say."""
         return None

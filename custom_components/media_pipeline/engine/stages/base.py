@@ -144,6 +144,16 @@ async def drain[T](
             await asyncio.gather(*in_work.values(), return_exceptions=True)
 
 
+async def patiently[T](context: StageContext, ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again after a short "slow down". Raises ThrottledError when it is a long one."""
+    while True:
+        try:
+            return await ask()
+        except ThrottledError as err:
+            if not await wait_out(context, err):
+                raise
+
+
 async def wait_out(context: StageContext, error: ThrottledError) -> bool:
     """Wait as long as the other side asked; False when that is too long for this run."""
     if error.retry_after > _SHORT_WAIT:

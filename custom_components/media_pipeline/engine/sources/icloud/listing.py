@@ -6,14 +6,15 @@ not there, assets were removed meanwhile and the walk steps back until it finds 
 
 import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from ...errors import SourceBadAnswer
 from ...model import ChangePage
 from .albums import AlbumListing
 from .client import DELETED, HIDDEN, LIBRARY, Page, PhotosClient, Zone
+from .fields import DESIRED_KEYS
 from .pairing import Pairing
 from .records import ASSET
 from .values import text_of
@@ -24,6 +25,7 @@ BURSTS: Final = "CPLBurstStackAssetAndMasterByAssetDate"
 INDEXES: Final = (LIBRARY, HIDDEN, DELETED, BURSTS)
 _ALBUMS: Final = len(INDEXES)
 DONE: Final = "done"
+ROLL_KEYS: Final = ("masterRef", "isDeleted", "isHidden")
 # With an error code, not by an answer that makes no sense.
 _REFUSED_BY_NAME: Final = re.compile(r"HTTP \d+ [A-Z]+_")
 _OVERLAP: Final = 2
@@ -61,6 +63,7 @@ class Listing:
 
     def __init__(self, client: PhotosClient, pairing: Pairing, zone: Zone) -> None:
         self._client, self._pairing, self._zone = client, pairing, zone
+        self._keys: Sequence[str] = DESIRED_KEYS
 
     async def pages(self, position: Position, token: str) -> AsyncGenerator[ChangePage]:
         """From ``position`` on; the first page stores the feed's token unless one is stored."""
@@ -81,13 +84,23 @@ class Listing:
             yield ChangePage(albums=changes, cursor={f"walk:{name}": str(position)})
         yield ChangePage(cursor={f"walk:{name}": DONE})
 
+    async def roll(self) -> AsyncGenerator[Sequence[Mapping[str, Any]]]:
+        """Every record of every index, with as few fields as there can be: names and tags."""
+        self._keys = ROLL_KEYS
+        position = Position("")
+        while position.index < _ALBUMS:
+            page = await self._page(position)
+            if not page.more:
+                position.next_index()
+            yield page.records
+
     async def _page(self, position: Position) -> Page:
         """The next page, with ``position`` behind it."""
         index = INDEXES[position.index]
         start, step = max(position.rank - _OVERLAP, 0), _STEP_BACK
         while True:
             try:
-                page = await self._client.page(self._zone, index, start)
+                page = await self._client.listed(self._zone, index, start, keys=self._keys)
             except SourceBadAnswer as error:
                 if index == LIBRARY or not _REFUSED_BY_NAME.match(error.detail):
                     raise

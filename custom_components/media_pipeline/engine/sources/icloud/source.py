@@ -14,6 +14,7 @@ from .answers import item_error
 from .client import CAP, PhotosClient, Zone
 from .download import Downloads
 from .freeing import Freeing
+from .listing import Listing
 from .pairing import Pairing
 from .records import ASSET, is_gone
 from .session import PRIMARY, ICloudSession, SignInState
@@ -144,13 +145,30 @@ class ICloudSource:
 
     async def count(self) -> int | None:
         """Assets in the chosen libraries; hidden and deleted ones are not counted."""
-        total = 0
-        for zone in (await self._libraries()).values():
+        counts = await self.counts()
+        return sum(counts.values()) if len(counts) == len(await self._libraries()) else None
+
+    async def counts(self) -> dict[str, int]:
+        """Library → assets that it shows, by Apple's own count; one request for each library."""
+        counts: dict[str, int] = {}
+        for name, zone in (await self._libraries()).items():
             number = await self._client.count(zone)
-            if number is None:
-                return None
-            total += number
-        return total
+            if number is not None:
+                counts[name] = number
+        return counts
+
+    async def roll(self) -> AsyncIterator[dict[str, str]]:
+        """Every asset of the chosen libraries with its change tag, in small pages."""
+        for zone in (await self._libraries()).values():
+            listing = Listing(self._client, Pairing(self._client), zone)
+            async for records in listing.roll():
+                yield {
+                    f"{zone.name}/{name}": text_of(record.get("recordChangeTag")) or ""
+                    for record in records
+                    if record.get("recordType") == ASSET
+                    and (name := text_of(record.get("recordName"))) is not None
+                    and text_of(record.get("serverErrorCode")) is None
+                }
 
     async def usage(self) -> Usage | None:
         """The account's storage."""
