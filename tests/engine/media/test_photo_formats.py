@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
+from custom_components.media_pipeline.engine.errors import MediaWorkerMemory
 from custom_components.media_pipeline.engine.media.encode import avif_speed
 from custom_components.media_pipeline.engine.media.jobs import (
     Captions,
@@ -294,7 +295,8 @@ def test_not_enough_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(
         "custom_components.media_pipeline.engine.media.encode.memory_available", lambda: 61 << 20
     )
-    assert reason(making.jpeg(tmp_path / "a.jpg"), PhotoFormat.AVIF) is Reason.NO_MEMORY
+    with pytest.raises(MediaWorkerMemory):
+        reason(making.jpeg(tmp_path / "a.jpg"), PhotoFormat.AVIF)
 
 
 def test_marks_are_ours(tmp_path: Path) -> None:

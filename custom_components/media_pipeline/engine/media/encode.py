@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from ..errors import MediaWorkerMemory
 from .data import Data
 from .jobs import PhotoFormat, PhotoPreset, Reason
 from .jpeg import jpeg_layout
@@ -29,10 +30,13 @@ _PER_PIXEL: Final = {
 
 
 def check_memory(pixels: int, wanted: PhotoFormat) -> None:
-    """Raise LeftAlone when the machine can't hold a photo of that size now."""
+    """Raise MediaWorkerMemory when the machine can't hold a photo of that size now.
+
+    An error and no reason to leave it alone, because later there may be room.
+    """
     needed, free = _BASE + pixels * _PER_PIXEL[wanted], memory_available()
     if free is not None and free < needed:
-        raise LeftAlone(Reason.NO_MEMORY, f"{free >> 20} MiB free, {needed >> 20} MiB needed")
+        raise MediaWorkerMemory(f"{free >> 20} MiB free, {needed >> 20} MiB needed")
 
 
 def avif_speed(processors: int, memory: int | None) -> int:

@@ -46,7 +46,8 @@ def compress_photo(
 
     The result has the same size in pixels (or the preset's cap), orientation, EXIF, ICC, XMP and
     IPTC; ``captions`` are added. Whatever is left alone comes back as an outcome with a reason and
-    no file. Raises BrokenContainer, ErrorBody, MediaUnreadable, MemoryError and OSError.
+    no file. Raises BrokenContainer, ErrorBody, MediaUnreadable, MediaWorkerMemory, MemoryError
+    and OSError.
     """
     try:
         return _compress(source, destination, preset, min_saving, captions)
