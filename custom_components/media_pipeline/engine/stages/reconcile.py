@@ -27,6 +27,8 @@ _LOOK_UP = 200
 
 async def scheduled(context: StageContext) -> None:
     """At the end of a listing: what is due. Costs no request when nothing is."""
+    if not context.source.can_free:
+        return  # a folder is walked as a whole each time
     now = now_ms()
     times = await context.catalog.read(get_values, _TIMES)
     full = int(times.get("full", 0))
