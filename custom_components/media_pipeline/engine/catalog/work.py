@@ -55,6 +55,23 @@ def to_ingest(
     ).all()
 
 
+def without_address(
+    connection: Connection, now: int, expires_before: int, limit: int
+) -> Sequence[str]:
+    """Keys of assets with files to fetch next whose download address is missing or too old."""
+    rows = connection.execute(
+        _to_ingest()
+        .with_only_columns(assets.c.key)
+        .where(
+            resources.c.next_attempt <= now,
+            or_(resources.c.url.is_(None), resources.c.url_expires <= expires_before),
+        )
+        .order_by(*_FIRST)
+        .limit(limit)
+    )
+    return list(dict.fromkeys(rows.scalars()))
+
+
 def records_to_save(connection: Connection, limit: int, after: int = 0) -> Sequence[Row[Any]]:
     """Assets whose originals are archived and whose record or sidecar is missing or old, by id."""
     # an aggregate, because for EXISTS the planner takes the index on the state: all files per asset
