@@ -258,14 +258,10 @@ class Adopt:
                 self._move(FileClass.MATCHED, kind, item.file)
 
     async def _archived(self, context: StageContext, wanted: Wanted, answer: Taken) -> None:
-        await context.catalog.write(
-            results.archived,
-            [
-                results.ArchivedFile(
-                    wanted.id, answer.path, answer.sha256, wanted.size, answer.container
-                )
-            ],
+        file = results.ArchivedFile(
+            wanted.id, answer.path, answer.sha256, wanted.size, answer.container
         )
+        await context.catalog.write(results.archived, [file])
         self.report.adopted.add(wanted.size)
         self.report.left.drop(wanted.size)
         context.progress.done(Stage.INGEST, wanted.size, wanted.id)
