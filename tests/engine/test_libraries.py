@@ -211,6 +211,32 @@ async def test_without_hard_links_the_bytes_are_copied(
             assert (world.archive / path).stat().st_nlink == 1
 
 
+async def test_one_of_two_duplicates_and_a_pending_asset_are_deleted_for_good(
+    world: World,
+) -> None:
+    async with world.core() as core:
+        await run(core, Stage.INGEST)
+        (twin,) = world.stand_in.control("duplicate", index=1)["assets"]
+        (pending,) = world.stand_in.control("add")["assets"]
+        world.stand_in.fault("content", status=500)
+        await run(core, Stage.INGEST)
+        world.stand_in.control("clear_faults")
+        first = world.stand_in.assets()[1]["recordName"]
+        world.stand_in.control("purge", name=first)
+        world.stand_in.control("purge", name=pending)
+        summary = await run(core, Stage.INGEST)
+        assert summary.outcome is RunOutcome.COMPLETED, summary
+        states = await core.catalog.read(_states)
+        assert states[f"PrimarySync/{first}"] == states[f"PrimarySync/{pending}"] == "gone"
+        assert states[f"PrimarySync/{twin}"] == "present"
+        (original,) = [
+            row
+            for row in await core.catalog.read(_files, f"PrimarySync/{twin}")
+            if row.role == "original"
+        ]
+        assert original.state == "archived"
+
+
 def _states(connection: Connection) -> dict[str, str]:
     return {row.key: row.state for row in connection.execute(select(assets))}
 
