@@ -1,7 +1,9 @@
 """Walk the indexes of a library, each from its newest asset to its oldest, then the albums.
 
-Ranks move while assets come and go, so every page overlaps the one before it; when the overlap is
-not there, assets were removed meanwhile and the walk steps back until it finds what it knew.
+Ranks move while assets come and go. What comes is listed twice at worst; what goes would hide
+others. So a walk that turns out to have been disturbed (the change feed says so, see walk.py) is done
+again with care: every page overlaps the one before, and when the overlap is not there, the walk
+steps back until it finds what it knew.
 """
 
 import logging
@@ -36,20 +38,24 @@ _STEP_BACK: Final = 50
 class Position:
     """Where a walk stands, as a cursor value: index number, rank, names of the last assets.
 
-    A ``b`` behind the index number says that there are bursts. The number behind the last index
-    means the albums, and the name is the last one that was listed.
+    Behind the index number a ``c`` says that the walk is done with care, a ``b`` that there are
+    bursts. The number behind the last index means the albums, and the name is the last one that was
+    listed.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, careful: bool = False) -> None:
         parts = text.split(":", 2)
-        self.bursts = parts[0].endswith("b")
-        number = parts[0].removesuffix("b")
+        self.bursts = "b" in parts[0]
+        self.careful = careful or "c" in parts[0]
+        number = parts[0].rstrip("bc")
         self.index = int(number) if number.isdecimal() else 0
         self.rank = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
         self.tail = tuple(parts[2].split(",")) if len(parts) > 2 and parts[2] else ()
 
     def __str__(self) -> str:
-        return f"{self.index}{'b' * self.bursts}:{self.rank}:{','.join(self.tail)}"
+        return (
+            f"{self.index}{'c' * self.careful}{'b' * self.bursts}:{self.rank}:{','.join(self.tail)}"
+        )
 
     def next_index(self) -> None:
         """Go on with the next index; nobody is asked for bursts when none was seen."""
@@ -87,7 +93,7 @@ class Listing:
     async def roll(self) -> AsyncGenerator[Sequence[Mapping[str, Any]]]:
         """Every record of every index, with as few fields as there can be: names and tags."""
         self._keys = ROLL_KEYS
-        position = Position("")
+        position = Position("", careful=True)
         while position.index < _ALBUMS:
             page = await self._page(position)
             if not page.more:
@@ -97,7 +103,8 @@ class Listing:
     async def _page(self, position: Position) -> Page:
         """The next page, with ``position`` behind it."""
         index = INDEXES[position.index]
-        start, step = max(position.rank - _OVERLAP, 0), _STEP_BACK
+        overlap = _OVERLAP if position.careful else 0
+        start, step = max(position.rank - overlap, 0), _STEP_BACK
         while True:
             try:
                 page = await self._client.listed(self._zone, index, start, keys=self._keys)
@@ -113,7 +120,7 @@ class Listing:
                 and (name := text_of(record.get("recordName"))) is not None
             ]
             known = not position.tail or not set(position.tail).isdisjoint(names)
-            if known or start == 0:
+            if known or start == 0 or not position.careful:
                 break
             start, step = max(start - step, 0), step * 2
         if not page.records and index == LIBRARY:  # a whole library is not empty on one word
@@ -124,7 +131,7 @@ class Listing:
             return replace(page, more=False)
         position.rank = max(start + (len(names) or len(page.records)), 1)
         if page.more and set(names) <= set(position.tail):
-            position.rank, position.tail = position.rank + _OVERLAP, ()  # nothing new: no overlap
+            position.rank, position.tail = position.rank + overlap, ()  # nothing new: no overlap
         else:
             position.tail = tuple(name for name in names[-_TAIL:] if "," not in name)
         return page

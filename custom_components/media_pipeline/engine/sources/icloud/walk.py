@@ -13,7 +13,7 @@ from ...errors import CursorRejected, SourceBadAnswer
 from ...model import ChangePage
 from .client import PhotosClient, Zone
 from .listing import DONE, Listing, Position
-from .pairing import Pairing
+from .pairing import Paired, Pairing
 
 _LOGGER = logging.getLogger(__name__)
 _STUCK: Final = 20
@@ -32,6 +32,7 @@ class Walk:
         self._zones = zones
         self._cursor = {key: value for key, value in cursor.items() if value}
         self._pairing = Pairing(client)
+        self._careful: set[str] = set()
 
     async def pages(self) -> Pages:
         """What changed; everything when there is no cursor or the feed no longer knows it."""
@@ -77,7 +78,7 @@ class Walk:
             async for page in self._list(zone):
                 yield page
         for zone in self._zones:
-            async for page in self._changes(zone):
+            async for page in self._settle(zone):
                 yield page
         cleared = {"walk": "", **{f"walk:{zone.name}": "" for zone in self._zones}}
         yield self._stored(ChangePage(cursor=cleared, complete_walk=True))
@@ -90,6 +91,17 @@ class Walk:
         listing = Listing(self._client, self._pairing, zone)
         async for page in listing.pages(Position(value), token):
             yield self._stored(page)
+
+    async def _settle(self, zone: Zone) -> Pages:
+        """What changed since the listing began; when assets went away meanwhile, list again."""
+        while True:
+            async for page in self._changes(zone):
+                yield page
+            if self._cursor.get(f"walk:{zone.name}", DONE) == DONE:
+                return
+            _LOGGER.info("%s changed while it was listed; listing it with care", zone.name)
+            async for page in self._list(zone):
+                yield page
 
     # --- changes ----------------------------------------------------------------------------------
 
@@ -109,12 +121,12 @@ class Walk:
             if walked or f"token:{zone.name}" not in self._cursor:
                 async for page in self._list(zone):  # a library that was chosen later
                     yield page
-            elif zone.name not in changed:
-                continue
-            async for page in self._changes(zone):
-                yield page
-            if f"walk:{zone.name}" in self._cursor:
+                async for page in self._settle(zone):
+                    yield page
                 yield self._stored(ChangePage(cursor={f"walk:{zone.name}": ""}))
+            elif zone.name in changed:
+                async for page in self._changes(zone):
+                    yield page
         if any(self._cursor.get(key) != token for key, token in tokens.items()):
             yield self._stored(ChangePage(cursor=tokens))
 
@@ -127,12 +139,24 @@ class Walk:
             paired = await self._pairing.pair(zone, page.records)
             moved = page.token is not None and page.token != token
             token = page.token or token
-            yield self._stored(paired.page({f"token:{zone.name}": token}))
+            yield self._stored(
+                paired.page({f"token:{zone.name}": token, **self._again(zone, paired)})
+            )
             if not page.more:
                 return
             stuck = 0 if moved else stuck + 1
             if stuck >= _STUCK:
                 raise SourceBadAnswer(f"the change feed of {zone.name} does not move on")
+
+    def _again(self, zone: Zone, paired: Paired) -> dict[str, str]:
+        """The cursor that lists a library again, when what went away may have hidden others."""
+        went = paired.gone or any(asset.trashed or asset.hidden for asset in paired.assets)
+        if not went or self._cursor.get(f"walk:{zone.name}") != DONE:
+            return {}
+        if zone.name in self._careful:
+            return {}  # done with care already
+        self._careful.add(zone.name)
+        return {f"walk:{zone.name}": str(Position("", careful=True))}
 
     @property
     def _databases(self) -> list[bool]:
