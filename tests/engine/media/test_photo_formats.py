@@ -121,6 +121,18 @@ def test_lossless_is_the_same_picture(tmp_path: Path) -> None:
     assert out.stat().st_size < source.stat().st_size
 
 
+def test_lossless_means_every_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packer that changes a pixel is noticed, however little can be seen of it."""
+
+    def careless(raw: bytes, **_: object) -> bytes:
+        buffer = io.BytesIO()
+        Image.open(io.BytesIO(raw)).save(buffer, "JPEG", quality=95)
+        return buffer.getvalue()
+
+    monkeypatch.setattr("mozjpeg_lossless_optimization.optimize", careless)
+    assert reason(source_of(tmp_path / "a.jpg"), PhotoFormat.JPEG_LOSSLESS) is Reason.VERIFY_FAILED
+
+
 def test_lossless_pays_below_the_configured_saving(tmp_path: Path) -> None:
     source = making.jpeg(tmp_path / "a.jpg", quality=90, optimize=True)
     out = make(source, PhotoFormat.JPEG_LOSSLESS)

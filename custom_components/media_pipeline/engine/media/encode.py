@@ -15,8 +15,8 @@ from .metadata import EXIF_HEADER, Metadata, is_metadata
 from .outcome import LeftAlone
 
 MARK: Final = b"media_pipeline"
-# JPEG's quality with about the same score (SSIMULACRA2) as the format's own quality plus this.
-_SAME_SCORE: Final = {PhotoFormat.AVIF: -7, PhotoFormat.WEBP: -1, PhotoFormat.HEIC: -30}
+# To be added to JPEG's quality for about the same score (SSIMULACRA2; for WebP SSIM).
+_SAME_SCORE: Final = {PhotoFormat.AVIF: -7, PhotoFormat.WEBP: 5, PhotoFormat.HEIC: -30}
 _LONGEST_WEBP: Final = 16_383
 _BASE: Final = 60 << 20
 # Measured with 12 million pixels; HEIC and AVIF keep several versions of the picture.

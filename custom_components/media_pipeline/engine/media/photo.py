@@ -7,6 +7,7 @@ notes, thumbnails, long XMP and IPTC survive, which no image library manages.
 import io
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
@@ -84,7 +85,7 @@ def _compress(
                 min_saving = min(min_saving, _LOSSLESS_SAVING)
                 file.seek(0)
                 written = repack(file.read(), said)
-                before = _Glance.of(image)
+                before = _Glance.of(image, exact=True)
             else:
                 shown = scaled(image, preset.cap_pixels)
                 if shown.size != image.size:
@@ -137,15 +138,16 @@ def _open(file: io.IOBase, *formats: str) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class _Glance:
-    """A picture in short: its size, and a small grey version of it."""
+    """A picture in short: its size, and a small grey version of it; ``exact`` is of all pixels."""
 
     size: tuple[int, int]
     small: Image.Image
+    exact: bytes = b""
 
     @classmethod
-    def of(cls, image: Image.Image) -> _Glance:
+    def of(cls, image: Image.Image, *, exact: bool = False) -> _Glance:
         small = image.resize((64, 64), Image.Resampling.BOX).convert("L")
-        return cls(image.size, small)
+        return cls(image.size, small, sha256(image.tobytes()).digest() if exact else b"")
 
     def turned(self, orientation: int) -> _Glance:
         """The same turned upright."""
@@ -162,7 +164,7 @@ def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) 
         kind = check_data(data)
         if kind == "jpeg":
             with _open(io.BytesIO(written)) as result:
-                after = _Glance.of(result)
+                after = _Glance.of(result, exact=bool(before.exact))
             copied = Metadata.of(data, jpeg_layout(data)).segments
             same = not said.segments or copied[:-1] == said.segments
         else:
@@ -177,6 +179,8 @@ def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) 
         before = before.turned(said.orientation)
     if after.size != before.size:
         raise LeftAlone(Reason.VERIFY_FAILED, f"size {after.size}")
+    if before.exact != after.exact:
+        raise LeftAlone(Reason.VERIFY_FAILED, "a pixel differs")
     difference = ImageChops.difference(before.small, after.small)
     if (mean := ImageStat.Stat(difference).mean[0]) > _SAME_ENOUGH:
         raise LeftAlone(Reason.VERIFY_FAILED, f"the picture differs by {mean:.1f}")

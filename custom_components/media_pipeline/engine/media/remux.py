@@ -3,6 +3,7 @@
 Sound that MP4 players don't know (iPhones record Live Photos with PCM) becomes AAC.
 """
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,19 @@ def remux(source: Path, destination: Path, *, tags: bool = True) -> None:
     except av.FFmpegError as err:
         # cut clips give times out of order, which no muxer takes
         raise LeftAlone(Reason.NOT_REMUXED, str(err)) from err
+    if _pictures(source) != _pictures(destination):
+        raise LeftAlone(Reason.VERIFY_FAILED, "the film's pictures differ")
     stamp_creation(destination, made)
+
+
+def _pictures(film: Path) -> bytes:
+    """A hash over all coded pictures in their order."""
+    digest = sha256()
+    with av.open(str(film)) as file:
+        for packet in file.demux(file.streams.video[0]):
+            if packet.dts is not None:
+                digest.update(bytes(packet))
+    return digest.digest()
 
 
 def _remux(source: Path, destination: Path, *, tags: bool) -> str | None:
