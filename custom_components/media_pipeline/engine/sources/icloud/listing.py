@@ -1,9 +1,9 @@
 """Walk the indexes of a library, each from its newest asset to its oldest, then the albums.
 
 Ranks move while assets come and go. What comes is listed twice at worst; what goes would hide
-others. So a walk that turns out to have been disturbed (the change feed says so, see walk.py) is done
-again with care: every page overlaps the one before, and when the overlap is not there, the walk
-steps back until it finds what it knew.
+others. So a walk that was disturbed (the change feed says so, see walk.py) is done again with care:
+every page overlaps the one before, and when the overlap is not there, the walk steps back until it
+finds what it knew.
 """
 
 import logging
