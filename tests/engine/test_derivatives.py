@@ -16,7 +16,7 @@ from custom_components.media_pipeline.engine.core import Core
 from custom_components.media_pipeline.engine.media.probe import probe_file
 from custom_components.media_pipeline.engine.model import Content, Role, RunOutcome, Stage
 
-from .harness import World, hashes, make_world, media_files, run
+from .harness import World, hashes, make_world, media_files, run, stats
 
 PROBED = {Role.ORIGINAL, Role.ALTERNATIVE, Role.LIVE_VIDEO, Role.EDITED, Role.EDITED_VIDEO}
 LATER = (Stage.COMPRESS, Stage.SYNC)
@@ -126,6 +126,9 @@ async def test_share_copies_say_no_place(world: World) -> None:
         sent = hashes(world.target)
         assert sent == {row.path: row.sha256 for row in made.values()}
         assert set(made) == {row.asset_id for row in shown}
+        await run(core, Stage.VERIFY)
+        numbers = await stats(core)
+        assert (numbers.protected, numbers.freeable) == (0, 0)  # proven, and yet no original
         assert len(list(world.target.rglob("*.json"))) == 1  # the marker
         placed = 0
         for file in media_files(world.target):

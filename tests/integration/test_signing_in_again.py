@@ -218,15 +218,28 @@ async def test_options(
     defaults = {str(key): key.default() for key in result["data_schema"].schema}
     assert defaults["required_copies"] == 2
     assert defaults["min_saving"] == 10
-    changed = defaults | {"required_copies": 3.0, "min_saving": 25.0, "protect_hidden": False}
+    assert (defaults["photo_format"], defaults["photo_quality"]) == ("jpeg", 85)
+    changed = defaults | {
+        "required_copies": 3.0,
+        "min_saving": 25.0,
+        "protect_hidden": False,
+        "photo_format": "avif",
+        "photo_quality": 80.0,
+        "photo_megapixels": 16.0,
+        "captions": True,
+    }
     result = await hass.config_entries.options.async_configure(result["flow_id"], changed)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-    assert fake_entry.options == changed | {"required_copies": 3, "min_saving": 25}
+    whole = {"required_copies": 3, "min_saving": 25, "photo_quality": 80, "photo_megapixels": 16}
+    assert fake_entry.options == changed | whole
     config = fake_engines[-1].config
     assert config.safety.required_copies == 3
     assert not config.safety.protect_hidden
     assert config.compress.min_saving == 0.25
+    assert config.compress.photo_format == "avif"
+    assert (config.compress.photo_quality, config.compress.photo_megapixels) == (80, 16)
+    assert config.compress.captions
 
     result = await hass.config_entries.options.async_init(fake_entry.entry_id)
     shown = {

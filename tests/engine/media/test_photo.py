@@ -75,6 +75,7 @@ async def test_real_jpegs(name: str, tmp_path: Path, pool: MediaPool) -> None:
     [
         ("IMG_2682.heic", "efficient_format"),
         ("IMG_4394.HEIC", "efficient_format"),
+        ("RGB_10__128x128.heif", "efficient_format"),
         ("IMG_2908.PNG", "png"),
     ],
 )
