@@ -19,7 +19,7 @@ from custom_components.media_pipeline.engine.errors import (
     MediaWorkerTimeout,
     TargetFull,
 )
-from custom_components.media_pipeline.engine.media import pool as pool_module
+from custom_components.media_pipeline.engine.media import output as output_module
 from custom_components.media_pipeline.engine.media.child import default_command
 from custom_components.media_pipeline.engine.media.jobs import CompressJob
 from custom_components.media_pipeline.engine.media.pool import MediaPool
@@ -188,8 +188,8 @@ async def test_real_child_tells_what_is_wrong(tmp_path: Path, pool: MediaPool) -
 
 
 async def test_full_disk(tmp_path: Path, pool: MediaPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = pool_module.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(pool_module.shutil, "disk_usage", lambda _: usage)
+    usage = output_module.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(output_module.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(TargetFull):
         await pool.compress(photo_job(tmp_path))
 

@@ -5,10 +5,8 @@ and nothing else. The engine's event loop never decodes anything itself.
 """
 
 import asyncio
-import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,16 +27,15 @@ from ..errors import (
 from ..model import Role
 from .child import default_command, run_child
 from .jobs import (
-    FILM,
     CompressJob,
     CompressResult,
     DeriveJob,
-    PhotoFormat,
     PhotoPreset,
     ProbeResult,
     Reason,
     VideoPreset,
 )
+from .output import SPARE, final_path, publish, remove_partial, room_for, size_of
 
 _ERRORS: dict[str, type[PipelineError]] = {
     error.key: error
@@ -61,9 +58,6 @@ _SECONDS_PER_MB = {
     "motion": 10.0,
     "share": 20.0,
 }
-_SPARE = 16 << 20
-_JPEG_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe"})
-_VIDEO_ENDINGS = {".mov": "mov", ".qt": "mov", ".mp4": "mp4", ".m4v": "mp4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +103,7 @@ class MediaPool:
         MediaWorkerTimeout, MediaWorkerMemory, TargetFull, or EngineStopped after ``close``.
         """
         if job.role == Role.LIVE_VIDEO:
-            size = await asyncio.to_thread(_size, job.source)
+            size = await asyncio.to_thread(size_of, job.source)
             return _left_alone(job.source, size, Reason.LIVE_VIDEO)
         async with self._compressing:
             return await self._compress(job)
@@ -117,7 +111,7 @@ class MediaPool:
     async def probe(self, path: Path) -> ProbeResult:
         """Return what a file says about itself; raises like ``compress``."""
         async with self._probing:
-            size = await asyncio.to_thread(_size, path)
+            size = await asyncio.to_thread(size_of, path)
             answer = await self._run({"job": "probe", "source": str(path)}, size, 1 << 20)
         return ProbeResult(**answer.result)
 
@@ -162,11 +156,11 @@ class MediaPool:
         async with self._compressing:
             # a HEIC becomes a JPEG that may be larger
             beside = job.film or job.source
-            room = await asyncio.to_thread(_size, beside)
+            room = await asyncio.to_thread(size_of, beside)
             return await self._make(order, job.source, job.destination, room)
 
     async def _compress(self, job: CompressJob) -> CompressResult:
-        final, container = _final_path(job)
+        final, container = final_path(job)
         preset = job.preset or (PhotoPreset() if job.kind == "photo" else VideoPreset())
         order = {
             "job": job.kind,
@@ -184,19 +178,19 @@ class MediaPool:
         """Have a child write a file beside ``final``; ``more`` bytes than the source's may come."""
         partial = final.with_name(f".{final.name}.mp-part")
         order["partial"] = str(partial)
-        size = await asyncio.to_thread(_prepare, source, final, more)
+        size = await asyncio.to_thread(room_for, source, final, more)
         try:
-            answer = await self._run(order, size, size + more + _SPARE)
+            answer = await self._run(order, size, size + more + SPARE)
             if not answer.result.get("kept"):
                 return _left_alone(source, size, answer.result.get("reason", ""), answer)
-            new_size = await asyncio.to_thread(_publish, source, partial, final)
+            new_size = await asyncio.to_thread(publish, source, partial, final)
         except OSError as err:
             if err.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise TargetFull(str(err)) from err
             raise
         finally:
             # In an executor and shielded: also done when this task is being cancelled.
-            gone = asyncio.get_running_loop().run_in_executor(None, _remove, partial)
+            gone = asyncio.get_running_loop().run_in_executor(None, remove_partial, partial)
             await asyncio.shield(gone)
         return CompressResult(
             kept=True,
@@ -254,18 +248,6 @@ def _understood(answer: dict[str, Any]) -> _Answer:
         raise MediaWorkerCrashed(f"the media worker gave no answer of use: {err!r}") from err
 
 
-def _final_path(job: CompressJob) -> tuple[Path, str]:
-    """Return where the copy goes (its ending fitting its content) and the container it gets."""
-    path = job.destination
-    if job.kind == "photo":
-        wanted = job.preset.format if isinstance(job.preset, PhotoPreset) else PhotoFormat.JPEG
-        fits = {wanted.suffix} if wanted.suffix != ".jpg" else _JPEG_ENDINGS
-        suffix = path.suffix if path.suffix.lower() in fits else wanted.suffix
-        return path.with_suffix(suffix), wanted.value
-    container = _VIDEO_ENDINGS.get(path.suffix.lower())
-    return (path, container) if container else (path.with_suffix(".mp4"), "mp4")
-
-
 def _left_alone(
     source: Path, size: int, reason: str, answer: _Answer | None = None
 ) -> CompressResult:
@@ -278,44 +260,3 @@ def _left_alone(
         cpu_seconds=answer.cpu_seconds if answer else 0.0,
         peak_rss=answer.peak_rss if answer else 0,
     )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError as err:
-        raise FileVanished(str(err)) from err
-
-
-def _prepare(source: Path, final: Path, more: int) -> int:
-    """Return the source's size once there is room for a copy of it elsewhere."""
-    size = _size(source)
-    if final.exists() and final.samefile(source):
-        raise ValueError("a compressed copy can't replace its source")
-    needed = size + more + _SPARE
-    if shutil.disk_usage(final.parent).free < needed:
-        raise TargetFull(f"less than {needed} bytes free beside {final.name}")
-    return size
-
-
-def _publish(source: Path, partial: Path, final: Path) -> int:
-    """Make the finished copy durable under its name; return its size."""
-    with partial.open("rb") as file:
-        times = source.stat()
-        os.utime(file.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
-        os.fsync(file.fileno())
-        size = os.fstat(file.fileno()).st_size
-    partial.replace(final)
-    folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with contextlib.suppress(OSError):  # some network shares can't
-            os.fsync(folder)
-    finally:
-        os.close(folder)
-    return size
-
-
-def _remove(path: Path) -> None:
-    for one in (path, path.with_name(path.name + FILM)):
-        with contextlib.suppress(OSError):
-            one.unlink(missing_ok=True)
