@@ -17,6 +17,7 @@ from custom_components.media_pipeline.engine.errors import (
     InvalidCode,
     InvalidCredentials,
     PipelineError,
+    SourceAccessDenied,
     SourceUnreachable,
     ThrottledError,
 )
@@ -175,3 +176,32 @@ async def test_outage_at_the_code_asks_for_no_other(
     await session.submit_code(server.code)
     assert session.state is SignInState.SIGNED_IN
     assert server.counts()["codes_sent"] == 1
+
+
+async def test_denied_without_a_reason_is_no_refused_password(
+    make_session: MakeSession, server: StandIn
+) -> None:
+    """The account's service denies for a moment: asked once more, and no password is blamed."""
+    session = make_session()
+    await session.sign_in()
+    await session.submit_code(server.code)
+    await session.close()
+    server.control("logout_all")
+    # the stored token, then the one that the password gave
+    server.fault("account_login", status=403, json={}, times=2)
+    server.control("reset_counts")
+    session = make_session()
+    assert await session.sign_in() is SignInState.SIGNED_IN
+    counts = server.counts()
+    assert (counts["account_login"], counts["signin"], counts["codes_sent"]) == (3, 1, 1)
+    await session.close()
+
+    server.control("logout_all")
+    server.fault("account_login", status=403, json={})
+    session = make_session()
+    for _ in range(2):
+        with pytest.raises(SourceAccessDenied):
+            await session.sign_in()
+    server.control("clear_faults")
+    assert await session.sign_in() is SignInState.SIGNED_IN, "nobody has to act"
+    assert server.counts()["codes_sent"] == 1, "the one at the beginning"

@@ -123,6 +123,29 @@ async def test_downloads_have_a_time_of_their_own(source: ICloudSource, server: 
     assert source.throttled_until is None
 
 
+async def test_a_host_that_names_no_time_holds_downloads_for_seconds(
+    source: ICloudSource, server: StandIn
+) -> None:
+    """One busy host of many: seconds at first, doubled each time, never the minute of the rest."""
+    reader = Reader(source)
+    await reader.read(stop_after=2)
+    url = next(iter(reader.assets.values())).resources[0].url
+    assert url is not None
+    pacer = source.session.content_pacer
+    for status, least, most in ((503, 4, 4), (429, 8, 8.8), (503, 16, 17.6)):
+        server.fault("content", status=status, times=1)
+        with pytest.raises(ThrottledError) as caught:
+            async with source.fetch(url):
+                pytest.fail("the host is busy")
+        assert least <= caught.value.retry_after <= most
+        pacer._until = 0.0  # the time has passed
+    server.fault("content", status=503, headers={"Retry-After": str(HELD)}, times=1)
+    with pytest.raises(ThrottledError) as caught:
+        async with source.fetch(url):
+            pytest.fail("the host is busy")
+    assert caught.value.retry_after >= HELD, "what the host names is never shortened"
+
+
 def test_the_back_off_grows_is_kept_and_ends(tmp_path: Path) -> None:
     file = tmp_path / "private" / "pacing.json"
     pacer = Pacer(file)

@@ -12,8 +12,10 @@ DEFAULT_WAIT: Final = 60.0
 LONGEST_WAIT: Final = 24 * 3600.0
 
 
-def retry_after(headers: Mapping[str, str] | None, body: Any = None) -> float:
-    """Seconds to wait: the header (seconds or a date), the body's ``retryAfter``, or a guess."""
+def retry_after(
+    headers: Mapping[str, str] | None, body: Any = None, *, guess: float = DEFAULT_WAIT
+) -> float:
+    """Seconds to wait: the header (seconds or a date), the body's ``retryAfter``, or ``guess``."""
     values: list[Any] = []
     if headers is not None:
         values.append(headers.get("Retry-After"))
@@ -23,7 +25,7 @@ def retry_after(headers: Mapping[str, str] | None, body: Any = None) -> float:
         seconds = _seconds(value)
         if seconds is not None:
             return seconds
-    return DEFAULT_WAIT
+    return guess
 
 
 def _seconds(value: Any) -> float | None:

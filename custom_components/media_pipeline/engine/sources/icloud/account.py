@@ -220,7 +220,7 @@ class Account:
         self.state = SignInState.SIGNED_OUT
         challenged = False
         try:
-            service.authenticate(force_refresh=True)
+            service.log_in()
         except TROUBLE as error:
             if is_kind(error, "PyiCloudAcceptTermsException"):
                 raise TermsRequired from error

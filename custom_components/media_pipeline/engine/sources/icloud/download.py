@@ -31,6 +31,8 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 _TEXT_TYPES: Final = ("application/json", "text/json", "text/html")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _PER_HOST: Final = 16
+# One overloaded host of many says nothing about the others; the pacer doubles this each time.
+_GUESS: Final = 4.0
 
 
 class Downloads:
@@ -116,7 +118,8 @@ def _refusal(response: aiohttp.ClientResponse) -> Exception:
     if status == 404:
         return FileVanished("HTTP 404")
     if status in {429, 503}:
-        return ThrottledError(f"HTTP {status}", retry_after=retry_after(response.headers))
+        wait = retry_after(response.headers, guess=_GUESS)
+        return ThrottledError(f"HTTP {status}", retry_after=wait)
     if status >= 500:
         return SourceUnreachable(f"HTTP {status}")
     return SourceBadAnswer(f"HTTP {status}")

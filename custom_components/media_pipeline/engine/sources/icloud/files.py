@@ -4,12 +4,13 @@ import hashlib
 import hmac
 import http.cookiejar
 import json
-import os
 import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+from ...private_file import write_private
 
 _BACKUP_SUFFIX: Final = ".good"
 _BACKUP_PAUSE: Final = 60.0
@@ -37,7 +38,7 @@ class SessionFiles:
         for path, whole in ((self._session, _whole_session), (self._cookies, _whole_cookies)):
             backup = path.with_name(path.name + _BACKUP_SUFFIX)
             if not whole(path) and whole(backup):
-                _write(path, backup.read_bytes())
+                write_private(path, backup.read_bytes())
         self.protect()
 
     def protect(self) -> None:
@@ -59,7 +60,7 @@ class SessionFiles:
             backup = path.with_name(path.name + _BACKUP_SUFFIX)
             content = path.read_bytes()
             if not backup.exists() or backup.read_bytes() != content:
-                _write(backup, content)
+                write_private(backup, content)
 
     # --- what we remember over restarts -----------------------------------------------------------
 
@@ -150,7 +151,7 @@ class SessionFiles:
     def _write_state(self, **changes: Any) -> None:
         state = {**self._read(), **changes}
         content = json.dumps({key: value for key, value in state.items() if value})
-        _write(self._state, content.encode())
+        write_private(self._state, content.encode())
 
 
 def _whole_session(path: Path) -> bool:
@@ -169,17 +170,3 @@ def _whole_cookies(path: Path) -> bool:
     except OSError, ValueError:
         return False
     return True
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

@@ -1,9 +1,10 @@
 """When an account may be asked again, after Apple asked us to slow down. Survives restarts.
 
 Nothing is slowed down in normal use. An answer that says "slow down" holds every request back for
-as long as it says (a guess of a minute where it doesn't); twice as long each time it happens again,
-up to six hours, with some jitter. The first requests afterwards are spaced; ten good answers in a
-row end that. Asking while held costs no request, and is never a reason to sign in anew.
+as long as it says; where it doesn't, for a guess: a minute for the database, a few seconds for the
+hosts of the bytes. It is twice as long each time it happens again, up to six hours, with some
+jitter. The first requests afterwards are spaced; ten good answers in a row end that. Asking while
+held costs no request, and is never a reason to sign in anew.
 """
 
 import json

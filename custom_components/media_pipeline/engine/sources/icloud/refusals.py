@@ -10,6 +10,7 @@ from ...errors import (
     InvalidCode,
     InvalidCredentials,
     PipelineError,
+    SourceAccessDenied,
     SourceBadAnswer,
     SourceUnreachable,
     TermsRequired,
@@ -26,6 +27,7 @@ _TOO_MANY_CODES: Final = frozenset({"-22979", "-22981"})
 _CODE_FLAGS: Final = frozenset(
     {"securityCodeLocked", "tooManyCodesSent", "tooManyCodesValidated", "securityCodeCooldown"}
 )
+_LOGIN: Final = "/accountLogin"
 _PASSWORD_STEP: Final = "/signin/complete"  # noqa: S105 the end of an address
 
 
@@ -61,9 +63,27 @@ def explain(trail: Sequence[Exchange]) -> PipelineError:
             return SourceUnreachable(detail)
         if status == 412:
             return TermsRequired(detail)
+        if _is_bare_denial(exchange):
+            return SourceAccessDenied(detail)
         if status in {401, 403} or _WRONG_LOGIN in codes:
             return InvalidCredentials(detail)
     return SourceBadAnswer("the sign-in failed for an unknown reason")
+
+
+def login_denied(trail: Sequence[Exchange]) -> bool:
+    """True when the account's own service let us not in and did not say why: no word of a password.
+
+    It is asked with the token that the right password gave, and says so now and then for a moment.
+    """
+    return bool(trail) and _is_bare_denial(trail[-1])
+
+
+def _is_bare_denial(exchange: Exchange) -> bool:
+    return (
+        exchange.status == 403
+        and exchange.path.endswith(_LOGIN)
+        and not _service_codes(exchange.body)
+    )
 
 
 def password_refused(trail: Sequence[Exchange]) -> bool:

@@ -14,7 +14,7 @@ from requests.exceptions import RequestException
 
 from ...errors import SourceBadAnswer, WrongRegion
 from .answers import parse_json
-from .refusals import Exchange
+from .refusals import Exchange, login_denied
 
 # What pyicloud may throw at us for an answer that it did not expect.
 TROUBLE: Final = (
@@ -109,6 +109,21 @@ class AppleService(PyiCloudService):
         self.before_delivery: Callable[[str], None] = lambda _method: None
 
     # --- sign-in ----------------------------------------------------------------------------------
+
+    def log_in(self) -> None:
+        """Sign in; a denial that gives no reason is asked about once more.
+
+        Raises PyiCloudException; when a code is wanted, PyiCloud2FARequiredException may be left
+        out and ``requires_2fa`` says so.
+        """
+        try:
+            self.authenticate(force_refresh=True)
+        except exceptions.PyiCloudFailedLoginException:
+            if not login_denied(self.adapter.trail):
+                raise
+            # with the same token: the password was compared already, and no code was asked for
+            self._authenticate_with_token()
+            self._update_state()
 
     def request_2fa_code(self) -> bool:
         """Called by pyicloud when Apple wants a code."""
