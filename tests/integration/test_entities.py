@@ -21,6 +21,7 @@ from custom_components.media_pipeline.engine import errors
 from custom_components.media_pipeline.engine.model import (
     EVENT_TYPES,
     EngineEvent,
+    LibraryCensus,
     LibraryStats,
     RunOutcome,
     RunProgress,
@@ -80,6 +81,7 @@ RUNNING = Snapshot(
     usage=Usage(100 * GIB, 200 * GIB),
     archive_free=7 * GIB,
     trust_ends=1_893_456_000_000,
+    census={"PrimarySync": LibraryCensus(0, 200, 203), "Shared": LibraryCensus(0, 20, 19)},
 )
 
 
@@ -119,6 +121,7 @@ async def test_states(hass: HomeAssistant, engine: FakeEngine) -> None:
         "sensor.icloud_photos_freeable": "1.0",
         "sensor.icloud_photos_freed_not_yet_purged": "3.0",
         "sensor.icloud_photos_quarantined_items": "1",
+        "sensor.icloud_photos_difference_to_icloud": "2",
         "sensor.icloud_photos_last_run": "2026-09-21T14:13:20+00:00",
         "sensor.icloud_photos_last_run_result": "completed",
         "sensor.icloud_photos_icloud_used": "100.0",
@@ -269,6 +272,21 @@ async def test_problem_names_its_causes(hass: HomeAssistant, engine: FakeEngine)
     state = hass.states.get("sensor.second_disk_state")
     assert state is not None
     assert state.state == "target_unavailable"
+
+
+async def test_problem_says_until_when_apple_wants_no_request(
+    hass: HomeAssistant, engine: FakeEngine
+) -> None:
+    held = replace(RUNNING, problems=("throttled",), throttled_until=1_893_456_000_000)
+    await push(hass, engine, held)
+    state = hass.states.get("binary_sensor.icloud_photos_problem")
+    assert state is not None
+    assert (state.state, state.attributes["problems"]) == ("on", ["throttled"])
+    assert state.attributes["throttled_until"] == "2030-01-01T00:00:00+00:00"
+    await push(hass, engine, RUNNING)
+    state = hass.states.get("binary_sensor.icloud_photos_problem")
+    assert state is not None
+    assert "throttled_until" not in state.attributes
 
 
 @pytest.mark.parametrize("problem", ["invalid_credentials", "code_required"])
