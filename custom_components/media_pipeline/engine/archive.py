@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -121,7 +121,8 @@ class Archive:
     def write_record(self, relative: str, data: bytes, key: str) -> str:
         """Write our record of the asset ``key``, over an older one of it only. Blocking.
 
-        Returns the relative path used: another one when somebody else's file is in the way.
+        Returns the relative path used: another one when somebody else's file is in the way. It
+        lasts after ``flush``.
         """
         return self._write_over(relative, data, lambda path: _is_record_of(path, key))
 
@@ -129,7 +130,8 @@ class Archive:
         """Write our sidecar, over one that is as we left it (SHA-256 ``before``) only. Blocking.
 
         Other programs keep their own words in sidecars of this name: theirs, and ours after they
-        changed it, are left alone, and ours gets another name. Returns the relative path used.
+        changed it, are left alone, and ours gets another name. Returns the relative path used. It
+        lasts after ``flush``.
         """
         ours = {before, hashlib.sha256(data).hexdigest()}
         return self._write_over(
@@ -154,11 +156,18 @@ class Archive:
                     file.flush()
                     os.fsync(file.fileno())
                 temp.replace(final)
-                _flush_folder(final.parent)
                 return candidate
         except OSError as err:
             raise os_error(err, self.root) from err
         raise SourceFileChanged(f"{relative} and all its other names are taken", path=relative)
+
+    def flush(self, relative: Iterable[str]) -> None:
+        """Make the names of these files last a power cut, each folder once. Blocking."""
+        try:
+            for folder in {self.path_of(path).parent for path in relative}:
+                _flush_folder(folder)
+        except OSError as err:
+            raise os_error(err, self.root) from err
 
     def read_back(self, relative: str, *, apple: bool = False) -> Digest:
         """Read an archived file from the disk, not from the cache, and hash it. Blocking.

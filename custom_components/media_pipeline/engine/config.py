@@ -116,7 +116,7 @@ class EngineConfig:
     targets: tuple[TargetConfig, ...] = ()
     safety: SafetyConfig = field(default_factory=SafetyConfig)
     compress: CompressConfig = field(default_factory=CompressConfig)
-    downloads: int = 8
+    downloads: int = 16
     """Downloads at the same time."""
     download_limit: int | None = None
     """Bytes per second over all downloads from the source; None is no limit."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 # Threads for blocking file work; more than cores, because disks and network shares wait.
-_FILE_THREADS = 12
+_FILE_THREADS = 16
 
 
 class Engine:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..clock import now_ms
 from ..model import ORIGINAL_ROLES, WRITTEN_ROLES, CopyState, ResourceState, Role
@@ -67,9 +67,7 @@ def files_written(
     """The files of these assets are written; copies of an older text are to be sent again."""
     if not results:
         return
-    for known, files in results:
-        for file in files:
-            _store(connection, known, file)
+    _store(connection, [(known, file) for known, files in results for file in files])
     # only where nothing newer arrived meanwhile
     ids = [known.asset.id for known, _ in results]
     raws = {
@@ -86,9 +84,38 @@ def files_written(
     connection.execute(update(assets).where(assets.c.id.in_(still)).values(record_saved=True))
 
 
-def _store(connection: Connection, known: Known, file: Written) -> None:
+def _store(connection: Connection, files: Sequence[tuple[Known, Written]]) -> None:
+    new: list[dict[str, Any]] = []
+    old: list[dict[str, Any]] = []
+    changed: list[int] = []
+    for known, file in files:
+        values = _values(file)
+        row = known.written.get(file.role)
+        if row is None:
+            place = {"asset_id": known.asset.id, "filename": file.path.rpartition("/")[2]}
+            new.append({**place, "role": file.role, **values})
+            continue
+        old.append({"_id": row.id, **values})
+        if row.sha256 != file.sha256:
+            changed.append(row.id)
+    if new:
+        connection.execute(insert(resources), new)
+    if old:
+        names: dict[str, Any] = {name: bindparam(name) for name in old[0] if name != "_id"}
+        connection.execute(
+            update(resources).where(resources.c.id == bindparam("_id")).values(names), old
+        )
+    if changed:
+        connection.execute(
+            update(copies)
+            .where(copies.c.resource_id.in_(changed))
+            .values(state=CopyState.PENDING, next_attempt=0, attempts=0)
+        )
+
+
+def _values(file: Written) -> dict[str, Any]:
     now = now_ms()
-    values = {
+    return {
         "path": file.path,
         "sha256": file.sha256,
         "size": file.size,
@@ -99,21 +126,3 @@ def _store(connection: Connection, known: Known, file: Written) -> None:
         "error": None,
         "container": "json" if file.role is Role.RECORD else "xmp",
     }
-    row = known.written.get(file.role)
-    if row is None:
-        connection.execute(
-            insert(resources).values(
-                asset_id=known.asset.id,
-                role=file.role,
-                filename=file.path.rpartition("/")[2],
-                **values,
-            )
-        )
-        return
-    connection.execute(update(resources).where(resources.c.id == row.id).values(values))
-    if row.sha256 != file.sha256:
-        connection.execute(
-            update(copies)
-            .where(copies.c.resource_id == row.id)
-            .values(state=CopyState.PENDING, next_attempt=0, attempts=0)
-        )

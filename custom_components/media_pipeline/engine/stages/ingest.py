@@ -30,11 +30,11 @@ from ..errors import (
 )
 from ..model import ChangePage, EngineEvent, Stage
 from .addresses import Addresses
-from .base import StageContext, drain, failure_of, stops_stage, wait_out
-from .cleanup import resolve_unknown
+from .base import StageContext, drain, failure_of, patiently, stops_stage, wait_out
 from .download import AssetGone, Downloader
-from .records import save_records
+from .records import keep_saving
 from .twins import Twins
+from .undo import resolve_unknown
 
 _LOGGER = logging.getLogger(__name__)
 _WALK = "walk/"
@@ -58,8 +58,8 @@ class Ingest:
     async def run(self, context: StageContext) -> None:
         """List and download side by side; what stops them is noted as a problem of the source."""
         try:
-            await context.source.open()
-            await resolve_unknown(context.catalog, context.source)
+            await patiently(context, context.source.open)
+            await patiently(context, partial(resolve_unknown, context.catalog, context.source))
         except PipelineError as err:
             self._note(context, err)
             return
@@ -76,14 +76,20 @@ class Ingest:
             Bandwidth(context.config.download_limit),
         )
         self._listing = True
+        ended = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._list(context))
-                group.create_task(self._download(context, downloader, twins))
+                download = group.create_task(self._download(context, downloader, twins))
+                download.add_done_callback(lambda _: ended.set())
+                group.create_task(self._save_records(context, ended))
         finally:
             await addresses.close()
+
+    @staticmethod
+    async def _save_records(context: StageContext, ended: asyncio.Event) -> None:
         try:
-            await save_records(context)
+            await keep_saving(context, ended)
         except PipelineError as err:
             context.problem("archive", err)
 

@@ -7,7 +7,7 @@ from threading import Lock
 
 from ..checksums import Digest
 
-PIECE = 1 << 20
+PIECE = 2 << 20
 """Bytes that are gathered before they are written: each write costs a change of threads."""
 
 

@@ -5,23 +5,48 @@ asset or of its albums.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import batched
 from pathlib import PurePosixPath
+from time import monotonic
 from typing import Final
 
 from ..archive import Archive
 from ..catalog import work
 from ..catalog.details import details_of
 from ..catalog.records import Known, Written, files_written, known_of
+from ..errors import PipelineError
 from ..model import Role
 from .base import StageContext
 from .places import record_place_of
 from .xmp import SUFFIX, Told, sidecar
 
-_BATCH: Final = 50
+_BATCH: Final = 64
+# So many assets are written one after the other: their folders are then flushed once.
+_TOGETHER: Final = 16
+_PAUSE: Final = 2.0
+_REST: Final = 9.0
 _FORMAT: Final = 1
+
+
+async def keep_saving(context: StageContext, ended: asyncio.Event) -> None:
+    """Save records beside the downloads until these have ended, then what is left.
+
+    A first download takes days; what iCloud says of a photo shall lie beside it before that.
+    """
+    took = 0.0
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            # the question for what is to be written costs more, the more waits to be fetched
+            async with asyncio.timeout(max(_PAUSE, _REST * took)):
+                await ended.wait()
+        began = monotonic()
+        await save_records(context)
+        took = monotonic() - began
 
 
 async def save_records(context: StageContext) -> None:
@@ -34,20 +59,32 @@ async def save_records(context: StageContext) -> None:
         await context.control.checkpoint()
         batch = await context.catalog.read(known_of, rows)
         outcomes = await asyncio.gather(
-            *(asyncio.to_thread(_write, context.archive, known) for known in batch),
-            return_exceptions=True,
+            *(
+                asyncio.to_thread(_write_some, context.archive, some)
+                for some in batched(batch, _TOGETHER, strict=False)
+            )
         )
-        done: list[tuple[Known, list[Written]]] = []
-        failed: list[BaseException] = []
-        for known, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                failed.append(outcome)
-            else:
-                done.append((known, outcome))
-        await context.catalog.write(files_written, done)
-        if failed:
-            raise failed[0]
+        await context.catalog.write(files_written, [one for done, _ in outcomes for one in done])
+        for _, failed in outcomes:
+            if failed is not None:
+                raise failed
         after = rows[-1].id
+
+
+def _write_some(
+    archive: Archive, some: Sequence[Known]
+) -> tuple[list[tuple[Known, list[Written]]], PipelineError | None]:
+    """Write the files of some assets: what was written, and what ended it early. Blocking."""
+    done: list[tuple[Known, list[Written]]] = []
+    failed: PipelineError | None = None
+    for known in some:
+        try:
+            done.append((known, _write(archive, known)))
+        except PipelineError as err:
+            failed = err
+            break
+    archive.flush(file.path for _, files in done for file in files)
+    return done, failed
 
 
 def _write(archive: Archive, known: Known) -> list[Written]:
