@@ -5,8 +5,8 @@ from typing import Any
 
 from .answers import Json
 from .app import StandInServer
-from .describing import Describing
 from .chaos import Chaos
+from .describing import Describing
 from .odd import ODDITIES
 from .specs import Kind
 from .zone import ASSET, MASTER, Zone
