@@ -25,12 +25,11 @@ from ...errors import (
 from ..base import Download
 from ..http import retry_after, ssl_context
 
-_PIECE: Final = 1 << 20
 _BUFFER: Final = 1 << 20
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 _TEXT_TYPES: Final = ("application/json", "text/json", "text/html")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
-_PER_HOST: Final = 16
+_PER_HOST: Final = 32
 # One overloaded host of many says nothing about the others; the pacer doubles this each time.
 _GUESS: Final = 4.0
 
@@ -131,20 +130,9 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Large pieces, because every piece costs hashing and writing calls."""
-    gathered: list[bytes] = []
-    size = 0
-    trouble: Exception | None = None
+    """The bytes as they come; who writes them gathers them."""
     try:
         async for data in response.content.iter_any():
-            gathered.append(data)
-            size += len(data)
-            if size >= _PIECE:
-                yield b"".join(gathered) if len(gathered) > 1 else data
-                gathered, size = [], 0
+            yield data
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        trouble = error
-    if gathered:
-        yield b"".join(gathered)
-    if trouble is not None:
-        raise SourceUnreachable(type(trouble).__name__) from trouble
+        raise SourceUnreachable(type(error).__name__) from error
