@@ -165,7 +165,9 @@ def _limit(limits: dict[str, int]) -> None:
     ):
         _, hard = resource.getrlimit(what)
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)  # noqa: PLW2901
-        resource.setrlimit(what, (value, value))
+        # At the hard limit of processor time the kernel kills without saying why.
+        top = hard if what == resource.RLIMIT_CPU else value
+        resource.setrlimit(what, (value, top))
     with contextlib.suppress(OSError):
         os.nice(19)
     with contextlib.suppress(OSError):
