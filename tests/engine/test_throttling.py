@@ -7,15 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
+from custom_components.media_pipeline.engine.catalog import plans
+from custom_components.media_pipeline.engine.catalog.schema import journal
 from custom_components.media_pipeline.engine.core import Core
-from custom_components.media_pipeline.engine.errors import CleanupStopped, HeldBack
+from custom_components.media_pipeline.engine.errors import CleanupThrottled, HeldBack
 from custom_components.media_pipeline.engine.model import (
     DEFAULT_STAGES,
     PlanState,
+    PlanSummary,
     RunOutcome,
     Stage,
 )
+from custom_components.media_pipeline.engine.stages import cleanup
 
 from .harness import World, make_world, run, stats
 
@@ -138,31 +143,107 @@ async def test_a_cleanup_is_refused_while_held_back(world: World) -> None:
         assert still.state is PlanState.APPROVED  # it can be executed later
 
 
-async def test_throttled_in_the_middle_of_a_plan_deletes_nothing_twice(world: World) -> None:
+async def approved(core: Core, world: World) -> PlanSummary:
+    """An approved plan."""
+    await run(core)
+    plan, _ = await core.plans.plan(None, "Ada")
+    await core.plans.approve(plan.plan_id, "Ada")
+    world.stand_in.control("reset_counts")
+    return plan
+
+
+async def test_a_short_wait_in_the_middle_of_a_plan_is_waited_out(world: World) -> None:
+    """Told so for two records of the second batch, and then for a whole request."""
+    world.with_safety(canary=1)
     async with world.core() as core:
-        await run(core)
-        plan, _ = await core.plans.plan(None, "Ada")
-        await core.plans.approve(plan.plan_id, "Ada")
-        world.with_safety(canary=1)
+        plan = await approved(core, world)
         world.stand_in.fault(
             "modify", record_error="THROTTLED", retry_after=1, records=2, skip=1, times=1
         )
-        world.stand_in.control("reset_counts")
-        await _execute(core, plan.plan_id)
+        world.stand_in.fault("modify", status=503, headers={"Retry-After": "1"}, skip=2, times=1)
+        done, refused = await core.plans.execute(plan.plan_id, False, "Ada")
+        assert (done.state, done.freed_assets, refused) == (PlanState.EXECUTED, plan.assets, {})
+        assert len(world.trashed()) == plan.assets
+        # canary, the rest, the two again (refused as a whole), the two once more
+        assert world.stand_in.counts()["modify"] == 4
+        asked = await core.catalog.read(_freed_in_journal)
+        assert len(asked) == len(set(asked)) == plan.assets, "each was freed once"
+        assert (await core.refresh()).problems == ()
+        await core.plans.undo(plan.plan_id, "Ada")
+        assert world.trashed() == set()
+
+
+async def test_done_although_apple_said_it_was_busy(world: World) -> None:
+    """A delete that is carried out later than it was answered: freed, and undo knows it."""
+    world.with_safety(canary=1)
+    async with world.core() as core:
+        plan = await approved(core, world)
+        world.stand_in.fault("modify", status=503, headers={"Retry-After": "3"}, times=1)
+        task = asyncio.create_task(core.plans.execute(plan.plan_id, False, "Ada"))
+        while world.stand_in.counts().get("lookup", 0) < 3:  # the look after the refusal
+            await asyncio.sleep(0.02)
+        oldest = (await core.catalog.read(plans.unknown_items))[0].key.partition("/")[2]
+        numbers = {asset["recordName"]: asset["index"] for asset in world.stand_in.assets()}
+        world.stand_in.control("delete", index=numbers[oldest])
+        done, refused = await task
+        assert (done.freed_assets, refused) == (plan.assets, {})
+        await core.plans.undo(plan.plan_id, "Ada")
+        assert world.trashed() == set()
+
+
+async def test_a_long_wait_stops_the_plan_and_says_when_to_go_on(world: World) -> None:
+    """And nothing is deleted twice by the plan after it."""
+    world.with_safety(canary=1)
+    async with world.core() as core:
+        plan = await approved(core, world)
+        world.stand_in.fault(
+            "modify", record_error="THROTTLED", retry_after=HOUR, records=2, skip=1, times=1
+        )
+        with pytest.raises(CleanupThrottled) as caught:
+            await core.plans.execute(plan.plan_id, False, "Ada")
+        assert HOUR - 60 < caught.value.until.timestamp() - time.time() <= HOUR
         first = world.trashed()
-        assert 0 < len(first) < plan.assets
-        now = await core.plans._plan_in(plan.plan_id, tuple(PlanState))
-        assert now.freed_assets == len(first)
-        await asyncio.sleep(2.5)
+        assert len(first) == plan.assets - 2
+        now = await core.plans._plan_in(plan.plan_id, (PlanState.STOPPED,))
+        assert (now.freed_assets, now.stop_reason) == (len(first), "throttled")
+        assert "throttled" in (await core.refresh()).problems
+    world.forget_throttling()
+    async with world.core() as core:
         rest, _ = await core.plans.plan(None, "Ada")
-        assert rest.assets == plan.assets - len(first)
+        assert rest.assets == 2
         await core.plans.approve(rest.plan_id, "Ada")
         done, refused = await core.plans.execute(rest.plan_id, False, "Ada")
-        assert (done.freed_assets, refused) == (rest.assets, {})
+        assert (done.freed_assets, refused) == (2, {})
         assert len(world.trashed()) == plan.assets
         assert first < world.trashed()
+        assert world.stand_in.counts()["modify"] <= 4
 
 
-async def _execute(core: Core, plan_id: str) -> None:
-    with pytest.raises(CleanupStopped):
-        await core.plans.execute(plan_id, False, "Ada")
+async def test_told_so_again_and_again_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.with_safety(canary=1)
+    async with world.core() as core:
+        plan = await approved(core, world)
+        monkeypatch.setattr(cleanup, "_PATIENCE", 1)
+        world.stand_in.fault("modify", record_error="THROTTLED", retry_after=1, records=0)
+        with pytest.raises(CleanupThrottled):
+            await core.plans.execute(plan.plan_id, False, "Ada")
+        assert world.trashed() == set()
+        assert world.stand_in.counts()["modify"] == 2
+
+
+async def test_the_start_of_ingest_waits_out_a_short_one(world: World) -> None:
+    async with world.core() as core:
+        await run(core)
+    world.stand_in.fault("validate", status=503, headers={"Retry-After": "2"}, times=1)
+    core = Core(world.config(), lambda _: None, world.events.append)
+    await core.open()
+    try:
+        summary = await core.wait_run(await core.start_run(DEFAULT_STAGES, None))
+        assert (summary.outcome, summary.error) == (RunOutcome.COMPLETED, None)
+    finally:
+        await core.close()
+
+
+def _freed_in_journal(connection: Connection) -> list[str]:
+    rows = connection.execute(select(journal.c.subject).where(journal.c.action == "asset_freed"))
+    return list(rows.scalars())

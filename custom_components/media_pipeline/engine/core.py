@@ -49,8 +49,8 @@ from .plan_desk import PlanDesk
 from .sources.icloud.session import ICloudSession, SignInState
 from .sources.registry import make_source
 from .stages.base import StageContext, StageRunner
-from .stages.cleanup import resolve_unknown
 from .stages.reconcile import Reconcile
+from .stages.undo import resolve_unknown
 from .target_hub import TargetHub
 
 _LOGGER = logging.getLogger(__name__)
@@ -406,6 +406,8 @@ class Core:
             pacers = (session.pacer, session.content_pacer)
             if all(pacer.until is None for pacer in pacers):
                 self._problems.pop("source", None)
+        if isinstance(self._problems.get("run"), ThrottledError) and self.throttled_until is None:
+            self._problems.pop("run", None)
         for subject in ("archive", "run"):
             held = self._problems.get(subject)
             # a full disk is left to the next run, which knows how much it needs

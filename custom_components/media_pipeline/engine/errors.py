@@ -433,6 +433,17 @@ class CleanupStopped(PermanentError):
     key = "cleanup_stopped"
 
 
+class CleanupThrottled(HeldBack):
+    """Apple asked us to slow down in the middle of a cleanup, for longer than a run waits."""
+
+    key = "cleanup_throttled"
+
+    def __init__(self, detail: str = "", /, *, until: float = 0.0) -> None:
+        """As for HeldBack; ``reason`` is why the plan stopped."""
+        super().__init__(detail, until=until)
+        self.placeholders["reason"] = ThrottledError.key
+
+
 class CatalogUnusable(PermanentError):
     """The catalog file can't be opened or is damaged."""
 

@@ -12,7 +12,8 @@ from .errors import (
     PlanWrongState,
 )
 from .model import EngineEvent, PlanState, PlanSummary, RunOutcome, RunSummary
-from .stages.cleanup import Cleanup, undo
+from .stages.cleanup import Cleanup
+from .stages.undo import undo
 
 if TYPE_CHECKING:
     from .core import Core

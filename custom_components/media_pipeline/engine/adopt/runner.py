@@ -16,9 +16,9 @@ from ..catalog.found import Found, Wanted
 from ..errors import AdoptDatabaseUnusable, AdoptFolderEmpty, AdoptOtherFileSystem, PipelineError
 from ..model import Stage
 from ..stages.base import StageContext
-from ..stages.cleanup import resolve_unknown
 from ..stages.ingest import SOURCE, Ingest
 from ..stages.records import save_records
+from ..stages.undo import resolve_unknown
 from . import kei
 from .layouts import KEI, tool_of
 from .match import Match, Matches, Wishes, match

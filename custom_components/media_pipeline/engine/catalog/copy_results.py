@@ -1,13 +1,16 @@
-"""Writing down what happened at the targets: sent, proven, lost, and which targets answer."""
+"""What happened at the targets: sent, proven and how long ago, lost, and which targets answer."""
 
-from sqlalchemy import Connection, select, update
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..clock import now_ms
-from ..model import CopyState, ProofMethod
+from ..model import ORIGINAL_ROLES, CopyState, ProofMethod
 from ..targets.base import TargetInfo
 from .failures import Failure, next_try
-from .schema import copies, targets
+from .schema import assets, copies, resources, targets
 from .store import write_journal
 
 
@@ -138,3 +141,22 @@ def target_failed(connection: Connection, target_id: str, key: str) -> None:
     connection.execute(
         update(targets).where(targets.c.id == target_id).values(state=key, checked_at=now_ms())
     )
+
+
+def old_proofs(
+    connection: Connection, asset_ids: Sequence[int], target_ids: Sequence[str], before: int
+) -> Sequence[Row[Any]]:
+    """Verified copies of the originals of these assets that were proven before ``before``."""
+    return connection.execute(
+        select(copies, resources.c.sha256.label("wanted_sha256"))
+        .join(resources, resources.c.id == copies.c.resource_id)
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .where(
+            assets.c.id.in_(asset_ids),
+            resources.c.current,
+            resources.c.role.in_(ORIGINAL_ROLES),
+            copies.c.target_id.in_(target_ids),  # removed ones count nothing and can't be asked
+            copies.c.state == CopyState.VERIFIED,
+            copies.c.proven_at < before,
+        )
+    ).all()

@@ -3,47 +3,50 @@
 An asset is deleted at the source only when, immediately before: its fresh records carry the change
 tags that were planned and list no file that the archive lacks; the archived bytes were read back
 and match SHA-256, length and Apple's checksum; and enough copies are proven within the allowed age.
-The first answer that is not plainly "done" stops the plan.
+The first answer that is not plainly "done" stops the plan. Only "slow down" does not, when the wait
+is short: what was not deleted then is looked at anew, and asked for again.
 """
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from ..catalog import plans
-from ..catalog.database import Catalog
+from ..catalog.copy_results import old_proofs
 from ..catalog.protection import Ground, reason_of
-from ..catalog.schema import assets, copies, resources
-from ..catalog.store import write_journal
 from ..checksums import is_known_apple_scheme
 from ..clock import DAY, SECOND, now_ms
 from ..errors import (
     CleanupStopped,
+    CleanupThrottled,
+    HeldBack,
     NotSupportedBySource,
     PipelineError,
     TargetUnavailableError,
+    ThrottledError,
 )
 from ..model import (
     ORIGINAL_ROLES,
     AssetRecord,
-    CopyState,
     FreeResult,
     PlanItemState,
-    PlanState,
     Role,
     Stage,
 )
-from ..sources.base import FreeRequest, Source
-from .base import StageContext
+from ..sources.base import FreeRequest
+from .base import StageContext, patiently
 from .verify import prove_archived, prove_copies
 
 _LOGGER = logging.getLogger(__name__)
 _BATCH = 100
+# So often in a row may a batch be told to slow down; the waits grow meanwhile, see pacing.py.
+_PATIENCE = 8
+_GIVE_UP = 3600.0
 
 
 class Cleanup:
@@ -58,32 +61,56 @@ class Cleanup:
         self._dry_run = dry_run
         self._actor = actor
         self.refused: Counter[str] = Counter()
-        self.passed = 0
+        self._asked: set[int] = set()
         self._began = now_ms()
 
     async def run(self, context: StageContext) -> None:
-        """Canary first, then batches. Raises CleanupStopped and what the source raises."""
+        """Canary first, then batches. Raises CleanupStopped and what the source raises.
+
+        HeldBack (a dry run) and CleanupThrottled say until when Apple wants no request.
+        """
         if not context.source.can_free:
             raise NotSupportedBySource
-        await context.source.open()
-        items = await context.catalog.read(plans.items_in, self._plan_id, [PlanItemState.PROPOSED])
-        canary = max(1, context.config.safety.canary)
-        start, size = 0, canary
-        while start < len(items):
-            left = items[start:]
+        try:
+            await patiently(context, context.source.open)
+            await self._batches(context)
+        except ThrottledError as err:  # a long one: short ones are waited for
+            kind = HeldBack if self._dry_run else CleanupThrottled
+            raise kind(err.detail, until=time.time() + err.retry_after) from err
+
+    async def _batches(self, context: StageContext) -> None:
+        proposed = [PlanItemState.PROPOSED]
+        left = list(await context.catalog.read(plans.items_in, self._plan_id, proposed))
+        size, in_a_row = max(1, context.config.safety.canary), 0
+        while left:
             context.progress.waiting(self.stage, len(left), sum(item.bytes for item in left))
             await context.control.checkpoint()
-            await self._batch(context, items[start : start + size])
-            start, size = start + size, _BATCH
+            try:
+                again = await self._batch(context, left[:size])
+                in_a_row = in_a_row + 1 if again else 0
+                if in_a_row > _PATIENCE:
+                    raise ThrottledError("again and again", retry_after=_GIVE_UP)
+            except ThrottledError:
+                await self._give_up(context, left)
+                raise
+            left = [*again, *left[size:]]
+            if not again:
+                size = _BATCH
         context.progress.waiting(self.stage, 0, 0)
 
-    async def _batch(self, context: StageContext, items: Sequence[Any]) -> None:
+    async def _batch(self, context: StageContext, items: Sequence[Any]) -> list[Any]:
+        """Free these; returns those that Apple was too busy for, none of which it deleted."""
         await self._renew_proofs(context, [item.asset_id for item in items])
         await asyncio.to_thread(context.archive.check)
-        fresh = await context.source.lookup([item.key for item in items])
+        keys = [item.key for item in items]
+        fresh = await patiently(context, partial(context.source.lookup, keys))
         requests: dict[str, tuple[Any, FreeRequest]] = {}
         for item in items:
             record = fresh.get(item.key)
+            if record is not None and record.trashed and item.asset_id in self._asked:
+                # Apple was too busy for us, and did it after all; undo must know
+                await self._settle(context, item, PlanItemState.FREED)
+                continue
             if item.key in fresh:
                 reason = await self._reason_against(context, item, record)
             else:
@@ -92,11 +119,10 @@ class Cleanup:
                 await self._refuse(context, item, reason)
                 continue
             assert record is not None  # noqa: S101 - a missing record is a reason
-            self.passed += 1
-            context.progress.done(self.stage, item.bytes)
             requests[item.key] = (item, FreeRequest(item.key, record.asset_tag or ""))
-        if requests and not self._dry_run:
-            await self._free(context, requests)
+            if self._dry_run:
+                context.progress.done(self.stage, item.bytes)
+        return await self._free(context, requests) if requests and not self._dry_run else []
 
     async def _reason_against(
         self, context: StageContext, item: Any, record: AssetRecord | None
@@ -153,7 +179,7 @@ class Cleanup:
         # a minute ahead, so that no proof grows too old between here and the question below
         before = self._proven_since(context) + 60 * SECOND
         targets = list(context.targets.configs)
-        rows = await context.catalog.read(_old_proofs, asset_ids, targets, before)
+        rows = await context.catalog.read(old_proofs, asset_ids, targets, before)
         by_target: dict[str, list[Any]] = {}
         for row in rows:
             by_target.setdefault(row.target_id, []).append(row)
@@ -177,18 +203,35 @@ class Cleanup:
         context.progress.failed(self.stage, item.asset_id)
         if self._dry_run:
             return
+        await self._settle(context, item, PlanItemState.REFUSED, reason)
+
+    async def _settle(
+        self,
+        context: StageContext,
+        item: Any,
+        state: PlanItemState,
+        reason: str | None = None,
+        purge_at: int | None = None,
+    ) -> None:
         await context.catalog.write(
             plans.set_item,
             self._plan_id,
             item.asset_id,
-            PlanItemState.REFUSED,
+            state,
             reason=reason,
+            purge_at=purge_at,
             actor=self._actor,
         )
 
+    async def _give_up(self, context: StageContext, left: Sequence[Any]) -> None:
+        """Those that Apple was too busy for were not deleted when we looked; undo looks again."""
+        for item in left:
+            if item.asset_id in self._asked:
+                await self._settle(context, item, PlanItemState.FAILED, "throttled")
+
     async def _free(
         self, context: StageContext, requests: dict[str, tuple[Any, FreeRequest]]
-    ) -> None:
+    ) -> list[Any]:
         # written down, and on the disk, before anything is asked for: whatever ends this process or
         # this task from here on, these assets are looked up again and undo knows them
         await context.catalog.write(
@@ -201,17 +244,25 @@ class Cleanup:
         try:
             answers = await context.source.free([request for _, request in requests.values()])
         except PipelineError as err:
-            answers = [FreeResult(key, "unknown", err.key) for key in requests]
+            outcome = "throttled" if isinstance(err, ThrottledError) else "unknown"
+            answers = [FreeResult(key, outcome, err.key) for key in requests]
         by_key = {answer.key: answer for answer in answers}
         # the answer is not believed: what the source holds afterwards is looked at
         after = await self._look_again(context, list(requests))
         unexpected: list[str] = []
+        again: list[Any] = []
         for key, (item, _) in requests.items():
             answer = by_key.get(key, FreeResult(key, "unknown", "no answer"))
             record = after.get(key)
             trashed = record is not None and record.trashed
             if answer.outcome == "ok" and trashed:
                 state, reason = PlanItemState.FREED, None
+                context.progress.done(self.stage, item.bytes)
+            elif answer.outcome == "throttled" and record is not None and not trashed:
+                # until it is asked for again, nobody knows that Apple won't do it later
+                state, reason = PlanItemState.UNKNOWN, answer.outcome
+                again.append(item)
+                self._asked.add(item.asset_id)
             else:
                 reason = answer.outcome if answer.outcome != "ok" else "not_deleted"
                 unexpected.append(reason)
@@ -219,17 +270,10 @@ class Cleanup:
                 state = PlanItemState.FREED if trashed else PlanItemState.FAILED
                 if key not in after:
                     state = PlanItemState.UNKNOWN
-            await context.catalog.write(
-                plans.set_item,
-                self._plan_id,
-                item.asset_id,
-                state,
-                reason=reason,
-                purge_at=answer.purge_at,
-                actor=self._actor,
-            )
+            await self._settle(context, item, state, reason, answer.purge_at)
         if unexpected:
             raise CleanupStopped(f"unexpected answers: {unexpected[:5]}", reason=unexpected[0])
+        return again
 
     @staticmethod
     async def _look_again(
@@ -240,85 +284,3 @@ class Cleanup:
         except PipelineError as err:
             _LOGGER.warning("could not look at the result of a delete: %s", err.key)
             return {}
-
-
-async def resolve_unknown(catalog: Catalog, source: Source) -> None:
-    """Look up what became of assets whose answer was lost (a crash, a broken connection)."""
-    items = await catalog.read(plans.unknown_items)
-    for start in range(0, len(items), _BATCH):
-        batch = items[start : start + _BATCH]
-        records = await source.lookup([item.key for item in batch])
-        for item in batch:
-            if item.key not in records:
-                continue
-            record = records[item.key]
-            trashed = record is not None and record.trashed
-            await catalog.write(
-                plans.set_item,
-                item.plan_id,
-                item.asset_id,
-                PlanItemState.FREED if trashed else PlanItemState.FAILED,
-                reason=item.reason,
-            )
-
-
-async def undo(context: StageContext, plan_id: str, actor: str | None) -> int:
-    """Restore a plan's deleted assets; returns how many. Raises CleanupStopped when some failed."""
-    if not context.source.can_free:
-        raise NotSupportedBySource
-    await context.source.open()
-    items = await context.catalog.read(plans.items_to_undo, plan_id)
-    records = await context.source.lookup([item.key for item in items])
-    trashed = [item for item in items if (r := records.get(item.key)) is not None and r.trashed]
-    # silence is no "restored": these stay as they are, and undo may be asked for again
-    failed = ["not_answered" for item in items if item.key not in records]
-    failed += [
-        "gone"
-        for item in items
-        if item.state == PlanItemState.FREED and records.get(item.key, item) is None
-    ]
-    await context.catalog.write(
-        write_journal,
-        "undo_intent",
-        actor=actor,
-        subject=plan_id,
-        detail={"assets": [item.asset_id for item in trashed]},
-    )
-    answers = {a.key: a for a in await context.source.restore([item.key for item in trashed])}
-    for item in items:
-        record = records.get(item.key)
-        if item.state == PlanItemState.FREED and record is not None and not record.trashed:
-            # brought back by hand, or by an undo that did not live to write it down
-            await context.catalog.write(
-                plans.set_item, plan_id, item.asset_id, PlanItemState.UNDONE, actor=actor
-            )
-    for item in trashed:
-        answer = answers.get(item.key)
-        if answer is None or answer.outcome != "ok":
-            failed.append(answer.outcome if answer else "unknown")
-            continue
-        await context.catalog.write(
-            plans.set_item, plan_id, item.asset_id, PlanItemState.UNDONE, actor=actor
-        )
-    if failed:
-        raise CleanupStopped(f"{len(failed)} assets were not restored", reason=failed[0])
-    await context.catalog.write(plans.set_plan_state, plan_id, PlanState.UNDONE, actor=actor)
-    return len(trashed)
-
-
-def _old_proofs(
-    connection: Connection, asset_ids: Sequence[int], target_ids: Sequence[str], before: int
-) -> Sequence[Any]:
-    return connection.execute(
-        select(copies, resources.c.sha256.label("wanted_sha256"))
-        .join(resources, resources.c.id == copies.c.resource_id)
-        .join(assets, assets.c.id == resources.c.asset_id)
-        .where(
-            assets.c.id.in_(asset_ids),
-            resources.c.current,
-            resources.c.role.in_(ORIGINAL_ROLES),
-            copies.c.target_id.in_(target_ids),  # removed ones count nothing and can't be asked
-            copies.c.state == CopyState.VERIFIED,
-            copies.c.proven_at < before,
-        )
-    ).all()

@@ -54,7 +54,7 @@ class Reconcile:
 
     async def run(self, context: StageContext) -> None:
         """Raises what the source raises."""
-        await context.source.open()
+        await patiently(context, context.source.open)
         self.found = await _full(context)
         await context.catalog.write(
             write_journal, "reconciled", actor=self._actor, detail={"found": self.found}
@@ -95,7 +95,7 @@ async def _compare(context: StageContext, *, explained: bool) -> None:
         difference = theirs - ours[library]
         known = old.get(library)
         accepted = difference if explained else known.explained if known else 0
-        odd = difference != accepted
+        odd = difference not in {0, accepted}
         times = (known.times if known else 0) + 1 if odd else 0
         fresh[library] = LibraryCensus(now, ours[library], theirs, accepted, times)
         if odd:
