@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from ..model import Role
 from ..names import split_name
 from ..sources.base import Source
 from .addresses import Addresses
+from .old_parts import part_name
 from .part import PIECE, Part
 from .places import place_of
 from .twins import Twins
@@ -83,8 +83,7 @@ class Downloader:
         Raises AssetGone, CorruptError kinds (the part file is removed, except after a short body,
         which is continued), TargetUnavailableError kinds for the archive and the source's errors.
         """
-        version = hashlib.sha256(row.version.encode()).hexdigest()[:12]
-        path = self._archive.part_of(f"{row.id}-{version}.part")
+        path = self._archive.part_of(part_name(row.id, row.version))
         try:
             async with self._twins.turn(row):
                 done = await self._twin(row, path) or await self._fetch(row, path)

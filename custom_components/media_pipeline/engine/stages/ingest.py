@@ -32,6 +32,7 @@ from ..model import ChangePage, EngineEvent, Stage
 from .addresses import Addresses
 from .base import StageContext, drain, failure_of, patiently, stops_stage, wait_out
 from .download import AssetGone, Downloader
+from .old_parts import remove_old_parts
 from .records import keep_saving
 from .twins import Twins
 from .undo import resolve_unknown
@@ -85,6 +86,11 @@ class Ingest:
                 group.create_task(self._save_records(context, ended))
         finally:
             await addresses.close()
+        if not context.problems.keys() & {SOURCE, "archive"}:  # all that is wanted was looked at
+            try:
+                await remove_old_parts(context)
+            except PipelineError as err:
+                context.problem("archive", err)
 
     @staticmethod
     async def _save_records(context: StageContext, ended: asyncio.Event) -> None:
