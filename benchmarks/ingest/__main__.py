@@ -57,6 +57,16 @@ def _rows(rounds: Rounds) -> list[list[str]]:
                     _ratio(ratios),
                 ]
             )
+    assert rounds.harvest is not None
+    gigabytes = rounds.harvest.size / 1e9
+    theirs, own = (
+        [value / gigabytes for value in rounds.values(FIRST, name, "cpu_s")]
+        for name in (peer, ours)
+    )
+    ratios = rounds.ratios(FIRST, "cpu_s", peer, ours)
+    rows.append(
+        ["first run: CPU, s per GB", number(median(theirs)), number(median(own)), _ratio(ratios)]
+    )
     for title, both in (("of icloudpd", False), ("of both", True)):
         net = rounds.net_ratios(peer, ours, both=both)
         rows.append([f"first run: wall without the start {title}", "", "", _ratio(net)])

@@ -12,14 +12,15 @@ from types import ModuleType
 _NAME = "custom_components.media_pipeline"
 
 
-def _without_home_assistant() -> None:
+def without_home_assistant() -> None:
+    """Let the integration's package be imported without what Home Assistant needs of it."""
     package = ModuleType(_NAME)
     package.__path__ = [str(Path(__file__).parents[2].joinpath(*_NAME.split(".")))]
     sys.modules[_NAME] = package
 
 
 if __name__ == "__main__":
-    _without_home_assistant()
+    without_home_assistant()
     from .engine_run import main
 
     asyncio.run(main())
