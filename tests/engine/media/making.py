@@ -94,6 +94,7 @@ def video(
     turned: bool = False,
     tags: dict[str, str] | None = None,
     sound: str | None = None,
+    layout: str = "mono",
     pix_fmt: str = "yuv420p",
     times: list[int] | None = None,
     hlg: bool = False,
@@ -101,27 +102,32 @@ def video(
     tracks: int = 1,
 ) -> Path:
     """A film of a moving picture at 30 pictures a second (or at ``times``, in 1/600 s)."""
-    frames_of: Any = av.VideoFrame  # its from_image has no types
     base = picture(size[0] + frames * 2, size[1])
-    with av.open(str(path), "w", options={"movflags": flags}) as out:
+    with av.open(str(path), "w", options={"movflags": flags} if flags else {}) as out:
         out.metadata.update(tags or {})
         streams = [
             _add_video(out, size, codec, crf, pix_fmt, turned=turned, hlg=hlg)
             for _ in range(tracks)
         ]
-        audio = _add_sound(out, sound)
+        audio = out.add_stream(sound, rate=44100, layout=layout) if sound else None
         for number in range(frames):
             image = base.crop((number * 2, 0, number * 2 + size[0], size[1]))
             for stream in streams:
-                frame = frames_of.from_image(image).reformat(format=pix_fmt)
+                frame = frame_of(image, pix_fmt)
                 frame.time_base = Fraction(1, 600)
                 frame.pts = times[number] if times else number * 20
                 out.mux(stream.encode(frame))
         for stream in streams:
             out.mux(stream.encode(None))
         if audio is not None:
-            _tone(out, audio, frames / 30)
+            _tone(out, audio, frames / 30, layout)
     return path
+
+
+def frame_of(image: Image.Image, pix_fmt: str) -> Any:
+    """A picture of a film."""
+    frames: Any = av.VideoFrame  # its from_image has no types
+    return frames.from_image(image).reformat(format=pix_fmt)
 
 
 def _add_video(
@@ -141,15 +147,17 @@ def _add_video(
     return stream
 
 
-def _add_sound(out: Any, codec: str | None) -> Any:
-    return out.add_stream(codec, rate=44100, layout="mono") if codec else None
-
-
-def _tone(out: Any, stream: Any, seconds: float) -> None:
+def _tone(out: Any, stream: Any, seconds: float, layout: str) -> None:
     total, step = int(44100 * seconds), 1024
+    channels = av.AudioLayout(layout).nb_channels
     for start in range(0, total, step):
-        values = [int(9000 * math.sin((start + at) / 20)) for at in range(min(step, total - start))]
-        frame = av.AudioFrame(format="s16", layout="mono", samples=len(values))
+        count = min(step, total - start)
+        values = [
+            int(9000 * math.sin((start + at) / (20 + channel)))
+            for at in range(count)
+            for channel in range(channels)
+        ]
+        frame = av.AudioFrame(format="s16", layout=layout, samples=count)
         frame.planes[0].update(
             struct.pack(f"<{len(values)}h", *values).ljust(frame.planes[0].buffer_size, b"\0")
         )

@@ -26,6 +26,13 @@ class PhotoFormat(StrEnum):
         return ".jpg" if self in {self.JPEG, self.JPEG_LOSSLESS} else f".{self.value}"
 
 
+class VideoCodec(StrEnum):
+    """What a smaller video is encoded in."""
+
+    HEVC = "hevc"
+    AV1 = "av1"
+
+
 class Reason(StrEnum):
     """Why a smaller copy was kept (``compressed``) or the file was left alone (all others)."""
 
@@ -33,6 +40,7 @@ class Reason(StrEnum):
     ALREADY_COMPRESSED = "already_compressed"  # carries our own mark
     NOT_SMALLER = "not_smaller"  # the result saves less than asked for
     VERIFY_FAILED = "verify_failed"  # the result is not the same picture or film
+    QUALITY_BELOW_FLOOR = "quality_below_floor"  # the result looks too little like its source
     TOO_MANY_PIXELS = "too_many_pixels"
     UNSUPPORTED = "unsupported"  # a kind of file that has no rule, or pixels that would lose
 
@@ -53,8 +61,10 @@ class Reason(StrEnum):
     LIVE_VIDEO = "live_video"  # the moving half of a Live Photo
     LOW_BITRATE = "low_bitrate"
     ALREADY_HEVC_LOW = "already_hevc_low"  # HEVC or AV1 with few bits already
-    HDR = "hdr"
-    EXTRA_TRACKS = "extra_tracks"  # depth or second-eye tracks that would be lost
+    HDR = "hdr"  # of a kind that can't be kept whole
+    DOLBY_VISION = "dolby_vision"
+    SPATIAL = "spatial"  # two eyes or all around
+    EXTRA_TRACKS = "extra_tracks"  # depth, subtitles or a camera's readings that would be lost
     INTERLACED = "interlaced"
     NO_MEMORY = "no_memory"
 
@@ -77,12 +87,14 @@ class PhotoPreset:
 
     ``quality`` (1-95) is JPEG's and is translated for the other formats. Pictures of more than
     ``max_pixels`` are left alone; those of more than ``cap_pixels`` are scaled down (0: never).
+    What looks less like its source than ``floor`` (an SSIM, see ``quality``) is not kept.
     """
 
     quality: int = 85
     max_pixels: int = 120_000_000
     format: PhotoFormat = PhotoFormat.JPEG
     cap_pixels: int = 0
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +116,26 @@ class VideoPreset:
     """How videos are made smaller.
 
     ``floor_mbps`` is in Mbit/s for 1920x1080 at 30 pictures a second and is scaled by pixels and
-    rate; what lies below it is left alone. ``max_pixels`` is per picture.
+    rate; what lies below it is left alone. ``max_pixels`` is per picture, and so is ``cap_pixels``,
+    to which larger pictures are scaled down (0: never). ``speed`` is x265's; empty chooses by the
+    machine. ``floor`` is as for photos. ``dolby_vision`` allows films of profile 8.4, which are
+    left alone otherwise.
     """
 
     crf: int = 26
-    speed: str = "fast"
+    speed: str = ""
     floor_mbps: float = 6.0
     audio_kbps: int = 160
     max_pixels: int = 4096 * 2304
+    cap_pixels: int = 0
+    codec: VideoCodec = VideoCodec.HEVC
+    dolby_vision: bool = False
+    floor: float = 0.0
+
+    @property
+    def container(self) -> str | None:
+        """The only container that takes such films; None when the source's will do."""
+        return "mp4" if self.dolby_vision or self.codec is VideoCodec.AV1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +185,8 @@ class CompressResult:
     cpu_seconds: float
     peak_rss: int
     path: Path | None = None
+    quality: float | None = None
+    """How much the result (also one that was not kept) looks like its source, see ``quality``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,20 @@ from pathlib import Path
 
 # Measured with 8-bit HEVC at preset fast: 1080p took 0.5 GB, 4K 1.6 GB; the address space more.
 _RESIDENT, _RESERVED, _PER_PIXEL = 230 << 20, 750 << 20, 180
+_DECODED = 40  # bytes for each pixel of pictures that are scaled down before they are encoded
 
 
-def memory_short(pixels: int) -> str | None:
-    """Return what is missing to transcode pictures of so many pixels; None when it fits."""
+def memory_short(pixels: int, shown: int = 0) -> str | None:
+    """Return what is missing to encode pictures of so many pixels; None when it fits.
+
+    ``shown`` is how many the source has when that is more.
+    """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    needed = _RESERVED + _PER_PIXEL * pixels
+    beside = _DECODED * shown if shown > pixels else 0
+    needed = _RESERVED + _PER_PIXEL * pixels + beside
     if limit != resource.RLIM_INFINITY and limit < needed:
         return f"{limit >> 20} MiB allowed, {needed >> 20} MiB needed"
-    free, needed = memory_available(), _RESIDENT + _PER_PIXEL * pixels
+    free, needed = memory_available(), _RESIDENT + _PER_PIXEL * pixels + beside
     if free is not None and free < needed:
         return f"{free >> 20} MiB free, {needed >> 20} MiB needed"
     return None

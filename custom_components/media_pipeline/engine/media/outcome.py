@@ -7,11 +7,15 @@ from .jobs import Reason
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``reason`` is ``compressed`` when the smaller file was written; ``size`` is its size."""
+    """``reason`` is ``compressed`` when the smaller file was written; ``size`` is its size.
+
+    ``quality`` is how much it looks like its source, where that was measured.
+    """
 
     reason: Reason
     size: int = 0
     note: str = ""
+    quality: float | None = None
 
     @property
     def kept(self) -> bool:
@@ -22,10 +26,11 @@ class Outcome:
 class LeftAlone(Exception):
     """Raised deep inside a compressor to leave a file as it is; never leaves the compressor."""
 
-    def __init__(self, reason: Reason, note: str = "") -> None:
+    def __init__(self, reason: Reason, note: str = "", *, quality: float | None = None) -> None:
         super().__init__(f"{reason}: {note}" if note else reason)
         self.reason = reason
         self.note = note
+        self.quality = quality
 
 
 def largest_kept(source_size: int, min_saving: float) -> int:

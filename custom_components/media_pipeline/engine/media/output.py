@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import FileVanished, TargetFull
-from .jobs import FILM, CompressJob, PhotoFormat, PhotoPreset
+from .jobs import FILM, CompressJob, PhotoFormat, PhotoPreset, VideoPreset
 
 SPARE = 16 << 20
 _JPEG_ENDINGS = frozenset({".jpg", ".jpeg", ".jpe"})
@@ -22,6 +22,8 @@ def final_path(job: CompressJob) -> tuple[Path, str]:
         suffix = path.suffix if path.suffix.lower() in fits else wanted.suffix
         return path.with_suffix(suffix), wanted.value
     container = _VIDEO_ENDINGS.get(path.suffix.lower())
+    if isinstance(job.preset, VideoPreset) and job.preset.container not in {None, container}:
+        container = None
     return (path, container) if container else (path.with_suffix(".mp4"), "mp4")
 
 

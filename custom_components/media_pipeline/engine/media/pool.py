@@ -201,6 +201,7 @@ class MediaPool:
             cpu_seconds=answer.cpu_seconds,
             peak_rss=answer.peak_rss,
             path=final,
+            quality=answer.result.get("quality"),
         )
 
     async def _run(self, order: dict[str, Any], size: int, file_size: int) -> _Answer:
@@ -259,4 +260,5 @@ def _left_alone(
         suffix=source.suffix,
         cpu_seconds=answer.cpu_seconds if answer else 0.0,
         peak_rss=answer.peak_rss if answer else 0,
+        quality=answer.result.get("quality") if answer else None,
     )

@@ -18,7 +18,7 @@ def stamp_creation(path: Path, moment: str | None) -> None:
 
     Raises BrokenContainer for a file that isn't a film, and OSError.
     """
-    seconds = _seconds(moment)
+    seconds = holds(moment)
     if seconds is None:
         return
     with path.open("r+b") as file:
@@ -34,7 +34,7 @@ def stamp_creation(path: Path, moment: str | None) -> None:
                     return
 
 
-def _seconds(moment: str | None) -> int | None:
+def holds(moment: str | None) -> int | None:
     """Seconds since 1904 in UTC, as the container counts; None for what it can't hold."""
     try:
         made = datetime.fromisoformat(moment or "")

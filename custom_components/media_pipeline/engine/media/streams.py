@@ -46,7 +46,14 @@ def rotation(stream: Any) -> int:
     return round(math.degrees(math.atan2(matrix[1], matrix[0])) / 90) * 90 % 360
 
 
-def is_hdr(stream: Any) -> bool:
-    """Whether the stream is HDR (PQ, HLG) or Dolby Vision."""
-    context = stream.codec_context
-    return context.color_trc in HDR_TRANSFERS or "dovi_conf" in context.coded_side_data
+def dolby_vision(stream: Any) -> tuple[int, int] | None:
+    """Return (profile, what plain players see) of a Dolby Vision stream; (8, 4) is Apple's."""
+    raw = side_data(stream, "dovi_conf")
+    # two versions, profile, level, three flags, compatibility: a byte each
+    return (raw[2], raw[7]) if raw is not None and len(raw) >= 8 else None
+
+
+def is_spatial(stream: Any) -> bool:
+    """Whether the film has a second eye or is all around, which encoders don't carry on."""
+    found = stream.codec_context.coded_side_data
+    return any(name in found for name in ("stereo_3d", "spherical"))

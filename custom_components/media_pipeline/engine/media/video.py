@@ -1,4 +1,4 @@
-"""Smaller videos: HEVC with the same picture size, timing, turning, colours, sound and tags.
+"""Smaller videos: HEVC or AV1 with the same picture, timing, turning, colours, sound and tags.
 
 Runs in the child process. The result is decoded completely and compared with what went in before it
 counts.
@@ -12,16 +12,22 @@ import av
 
 from ..errors import MediaUnreadable
 from .container import check_container
-from .jobs import Reason, VideoPreset
+from .film_facts import compare_facts, lost_tracks
+from .film_shape import fitted_size
+from .jobs import Reason, VideoCodec, VideoPreset
 from .memory import memory_short
 from .outcome import LeftAlone, Outcome, largest_kept
-from .streams import display_size, is_hdr
+from .quality import require
+from .streams import display_size, dolby_vision, is_spatial, side_data
 from .transcode import MARK_KEY, transcode
+from .video_colour import Colour, colour_of
 from .watch import Watch, watch_file
 
 _FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv420p10le"})
 _EFFICIENT = frozenset({"hevc", "av1", "vp9"})
 _FULL_HD_RATE = 1920 * 1080 * 30
+_APPLES = (8, 4)  # Dolby Vision over HLG, as iPhones record it
+_TEN_BITS = "yuv420p10le"
 _CLOSE = 0.1  # seconds by which durations may differ
 _SAME_ENOUGH = 8.0  # mean difference of small grey pictures, of 255
 
@@ -48,7 +54,7 @@ def compress_video(
             source, destination, preset, min_saving, container=container, progress=progress
         )
     except LeftAlone as left:
-        outcome = Outcome(left.reason, note=left.note)
+        outcome = Outcome(left.reason, note=left.note, quality=left.quality)
     except av.FFmpegError as err:
         if err.errno == errno.EFBIG:
             outcome = Outcome(Reason.NOT_SMALLER, note="the result outgrew the source")
@@ -80,27 +86,36 @@ def _compress(
 ) -> Outcome:
     limit = largest_kept(source.stat().st_size, min_saving)
     with av.open(str(source)) as file:
-        video = _judge(file, preset)
-        size = display_size(video)
+        video, colour = _judge(file, source, preset)
+        dolby = dolby_vision(video) is not None
         before = transcode(
             file,
             video,
             destination,
             preset,
+            colour,
             container=container,
             limit=limit,
+            dolby_vision=dolby,
             progress=lambda part: progress(part * 0.9),
         )
+        tags = dict(file.metadata)
     written = destination.stat().st_size
     if written > limit:
         raise LeftAlone(Reason.NOT_SMALLER, f"{written} bytes, {limit} allowed")
     check_container(destination)
     after = watch_file(destination, before, lambda part: progress(0.9 + part * 0.1))
-    _compare(before, after, size)
-    return Outcome(Reason.COMPRESSED, written)
+    _compare(before, after)
+    compare_facts(destination, tags, colour, dolby=dolby)
+    quality = after.quality
+    if quality is not None:
+        require(quality, preset.floor)
+    return Outcome(Reason.COMPRESSED, written, quality=quality)
 
 
-def _judge(file: av.container.InputContainer, preset: VideoPreset) -> av.VideoStream:
+def _judge(
+    file: av.container.InputContainer, source: Path, preset: VideoPreset
+) -> tuple[av.VideoStream, Colour]:
     """Return the video stream to transcode; LeftAlone for what gains nothing or would lose."""
     videos = [stream for stream in file.streams.video if not stream.disposition & _attached()]
     if not videos:
@@ -111,24 +126,37 @@ def _judge(file: av.container.InputContainer, preset: VideoPreset) -> av.VideoSt
         raise LeftAlone(Reason.ALREADY_COMPRESSED)
     if len(videos) > 1:
         raise LeftAlone(Reason.EXTRA_TRACKS, f"{len(videos)} video tracks")
-    if is_hdr(video):
-        raise LeftAlone(Reason.HDR)
+    if lost := lost_tracks(source):
+        raise LeftAlone(Reason.EXTRA_TRACKS, ", ".join(sorted(lost)))
+    if is_spatial(video):
+        raise LeftAlone(Reason.SPATIAL)
     if context.pix_fmt not in _FORMATS or not context.width or not context.height:
         raise LeftAlone(Reason.UNSUPPORTED, f"pixels {context.pix_fmt}")
-    width, height = display_size(video)
-    if width % 2 or height % 2:
-        raise LeftAlone(Reason.UNSUPPORTED, f"size {width}x{height}")
-    if width * height > preset.max_pixels:
-        raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{width}x{height}")
+    shown, size = display_size(video), fitted_size(video, preset.cap_pixels)
+    if (found := dolby_vision(video)) is not None:
+        wanted = preset.dolby_vision and preset.codec is VideoCodec.HEVC
+        # what it tells the screen belongs to the pictures as they are
+        if found != _APPLES or not wanted or size != shown or context.pix_fmt != _TEN_BITS:
+            raise LeftAlone(Reason.DOLBY_VISION, f"profile {found[0]}.{found[1]}")
+    elif side_data(video, "ambient_viewing_environment"):
+        raise LeftAlone(Reason.HDR, "made for a certain light around the screen")
+    if size[0] % 2 or size[1] % 2:
+        raise LeftAlone(Reason.UNSUPPORTED, f"size {size[0]}x{size[1]}")
+    pixels = shown[0] * shown[1]
+    if pixels > preset.max_pixels:
+        raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{shown[0]}x{shown[1]}")
     rate = float(video.average_rate or 30)
-    floor = preset.floor_mbps * 1e6 * width * height * rate / _FULL_HD_RATE
+    floor = preset.floor_mbps * 1e6 * pixels * rate / _FULL_HD_RATE
     bits = _bit_rate(file, video)
     if bits <= floor:
         low = Reason.ALREADY_HEVC_LOW if context.name in _EFFICIENT else Reason.LOW_BITRATE
         raise LeftAlone(low, f"{bits / 1e6:.2f} of {floor / 1e6:.2f} Mbit/s")
-    if short := memory_short(width * height):
+    if short := memory_short(size[0] * size[1], pixels):
         raise LeftAlone(Reason.NO_MEMORY, short)
-    return video
+    colour = colour_of(source, video.index)
+    if colour.moving:
+        raise LeftAlone(Reason.HDR, "what the screen is told changes from picture to picture")
+    return video, colour
 
 
 def _attached() -> av.stream.Disposition:
@@ -140,10 +168,10 @@ def _bit_rate(file: av.container.InputContainer, video: av.VideoStream) -> float
     return float(video.bit_rate or file.bit_rate or 0)
 
 
-def _compare(before: Watch, after: Watch, size: tuple[int, int]) -> None:
+def _compare(before: Watch, after: Watch) -> None:
     """Raise LeftAlone when the result isn't the same film."""
     for what, wrong in (
-        ("size", after.size != size),
+        ("size", after.size != before.size),
         ("turning", after.rotation != before.rotation),
         ("number of pictures", after.frames != before.frames),
         ("duration", abs(after.duration - before.duration) > _CLOSE),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 
+from .quality import Likeness, Samples, plain, worst_quarter
 from .streams import display_size, rotation
 
 _GLANCE = 32  # pixels on each side of the small grey pictures that are compared
@@ -25,11 +26,18 @@ class Watch:
     audio_duration: float = 0.0
     step: int = 1
     glances: dict[int, bytes] = field(default_factory=dict, repr=False)
+    samples: Samples | None = field(default=None, repr=False)
+    likeness: list[float] = field(default_factory=list, repr=False)
 
     @property
     def duration(self) -> float:
         """From the first picture to the last one, in seconds."""
         return self.end - self.start
+
+    @property
+    def quality(self) -> float | None:
+        """How much this film looks like the one it was compared with; None without comparing."""
+        return round(worst_quarter(self.likeness), 5) if self.likeness else None
 
     def see(self, frame: av.VideoFrame) -> None:
         """Count a decoded (and cropped) picture; keep a small version of every ``step``-th."""
@@ -43,6 +51,8 @@ class Watch:
             raw, line = bytes(plane), plane.line_size
             rows = (raw[row * line : row * line + _GLANCE] for row in range(_GLANCE))
             self.glances[self.frames] = b"".join(rows)
+        if self.samples is not None:
+            self.samples.see(self.frames, frame)
         self.frames += 1
 
     def difference(self, other: Watch) -> float:
@@ -60,9 +70,9 @@ def step_for(frames: int) -> int:
 
 
 def watch_file(path: Path, like: Watch, progress: Callable[[float], None]) -> Watch:
-    """Decode all of a film, picture and sound; ``like`` says which pictures to keep.
+    """Decode all of a film, picture and sound; ``like`` says which pictures to keep and compare.
 
-    Raises av.FFmpegError when any of it does not decode.
+    Raises av.FFmpegError when any of it does not decode, and LeftAlone for other pixels.
     """
     with av.open(str(path)) as file:
         video = file.streams.video[0]
@@ -71,9 +81,14 @@ def watch_file(path: Path, like: Watch, progress: Callable[[float], None]) -> Wa
         seen.audio_tracks = len(file.streams.audio)
         if file.streams.audio:
             seen.audio_duration = audio_seconds(file.streams.audio[0])
+        kept = like.samples.frames if like.samples is not None else {}
+        compare = Likeness(kept[0]) if kept else None
         for packet in file.demux(video, *file.streams.audio):
             for frame in packet.decode():
                 if isinstance(frame, av.VideoFrame):
+                    # what was compared is let go at once
+                    if compare and (before := kept.pop(seen.frames, None)) is not None:
+                        seen.likeness.append(compare(before, plain(frame)))
                     seen.see(frame)
                     progress(min(seen.frames / max(like.frames, 1), 1.0))
     return seen

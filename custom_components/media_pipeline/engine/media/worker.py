@@ -27,7 +27,7 @@ from ..errors import (
     PipelineError,
     TargetFull,
 )
-from .jobs import Captions, PhotoFormat, PhotoPreset, VideoPreset
+from .jobs import Captions, PhotoFormat, PhotoPreset, VideoCodec, VideoPreset
 from .memory import near_limit, peak_resident
 from .outcome import Outcome
 
@@ -77,6 +77,7 @@ def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, An
         "reason": outcome.reason,
         "size": outcome.size,
         "note": outcome.note,
+        "quality": outcome.quality,
     }
 
 
@@ -104,7 +105,7 @@ def _make(
         return compress_video(
             source,
             partial,
-            VideoPreset(**job["preset"]),
+            VideoPreset(**{**job["preset"], "codec": VideoCodec(job["preset"]["codec"])}),
             float(job["min_saving"]),
             container=job["format"],
             progress=progress,
