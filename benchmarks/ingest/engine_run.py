@@ -22,13 +22,14 @@ from custom_components.media_pipeline.engine.errors import CodeRequired
 from custom_components.media_pipeline.engine.model import RunOutcome, Stage
 
 
-def _engine(private: Path, archive: Path, *, start_only: bool) -> Engine:
-    source: SourceConfig = (
-        FolderSourceConfig(private)  # looked at in the background: an account would be asked
-        if start_only
-        else ICloudSourceConfig(os.environ["BENCH_APPLE_ID"], os.environ["BENCH_PASSWORD"])
-    )
-    config = EngineConfig(
+def account() -> ICloudSourceConfig:
+    """The stand-in's account."""
+    return ICloudSourceConfig(os.environ["BENCH_APPLE_ID"], os.environ["BENCH_PASSWORD"])
+
+
+def engine_config(private: Path, archive: Path, source: SourceConfig) -> EngineConfig:
+    """No targets, nothing to compress."""
+    return EngineConfig(
         private_dir=private,
         archive=archive,
         archive_id=None,
@@ -37,6 +38,12 @@ def _engine(private: Path, archive: Path, *, start_only: bool) -> Engine:
         compress=CompressConfig(photos=False, videos=False),
         archive_reserve_bytes=0,
     )
+
+
+def _engine(private: Path, archive: Path, *, start_only: bool) -> Engine:
+    # a folder is looked at in the background; an account would be asked
+    source: SourceConfig = FolderSourceConfig(private) if start_only else account()
+    config = engine_config(private, archive, source)
     return Engine(config, on_snapshot=lambda _: None, on_event=lambda _: None)
 
 

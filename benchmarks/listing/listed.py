@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import resource
 import sys
 import time
@@ -13,26 +12,12 @@ from benchmarks.ingest.ours import without_home_assistant
 
 async def main(private: Path, archive: Path, code: str) -> None:
     """Sign in, list what is new, and tell what it took."""
-    from custom_components.media_pipeline.engine.config import (
-        CompressConfig,
-        EngineConfig,
-        ICloudSourceConfig,
-    )
+    from benchmarks.ingest.engine_run import account, engine_config
     from custom_components.media_pipeline.engine.core import Core
     from custom_components.media_pipeline.engine.errors import CodeRequired
     from custom_components.media_pipeline.engine.stages.ingest import Ingest
 
-    source = ICloudSourceConfig(os.environ["BENCH_APPLE_ID"], os.environ["BENCH_PASSWORD"])
-    config = EngineConfig(
-        private_dir=private,
-        archive=archive,
-        archive_id=None,
-        archive_device=None,
-        source=source,
-        compress=CompressConfig(photos=False, videos=False),
-        archive_reserve_bytes=0,
-    )
-    core = Core(config, lambda _: None, lambda _: None)
+    core = Core(engine_config(private, archive, account()), lambda _: None, lambda _: None)
     await core.open()
     try:
         assert core.session is not None
