@@ -6,8 +6,16 @@ from pathlib import Path
 import av
 import pytest
 
-from custom_components.media_pipeline.engine.media.jobs import CompressJob, Reason, VideoPreset
+from custom_components.media_pipeline.engine.media.jobs import (
+    CompressJob,
+    PhotoFormat,
+    PhotoPreset,
+    Reason,
+    VideoPreset,
+)
 from custom_components.media_pipeline.engine.media.outcome import LeftAlone
+from custom_components.media_pipeline.engine.media.photo import compress_photo
+from custom_components.media_pipeline.engine.media.photo_likeness import likeness, windows
 from custom_components.media_pipeline.engine.media.pool import MediaPool
 from custom_components.media_pipeline.engine.media.presets import SETTINGS, Care
 from custom_components.media_pipeline.engine.media.quality import (
@@ -69,6 +77,63 @@ def test_one_odd_picture_does_not_decide_and_a_bad_scene_does() -> None:
     assert worst_quarter([0.8] + [0.99] * 23) > 0.95
     assert worst_quarter([0.8] * 6 + [0.99] * 18) == pytest.approx(0.8)
     assert worst_quarter([0.9]) == 0.9
+
+
+@pytest.mark.parametrize("made", [one for one in PhotoFormat if one is not PhotoFormat.JPEG])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_photo_is_measured_whatever_it_becomes(
+    made: PhotoFormat, mode: str, tmp_path: Path
+) -> None:
+    source = making.jpeg(tmp_path / "a.jpg", quality=98, exif=making.exif(), mode=mode)
+    preset = PhotoPreset(quality=90, format=made)
+    outcome = compress_photo(source, tmp_path / f"b{made.suffix}", preset, 0.0)
+    assert outcome.kept, outcome
+    assert outcome.quality is not None
+    assert 0.85 < outcome.quality <= 1.0
+    assert (outcome.quality == 1.0) == (made is PhotoFormat.JPEG_LOSSLESS)
+
+
+async def test_a_bad_photo_is_rejected_and_nothing_takes_its_place(
+    tmp_path: Path, pool: MediaPool
+) -> None:
+    source = making.jpeg(tmp_path / "a.jpg", quality=98)
+    raw = source.read_bytes()
+    (tmp_path / "out").mkdir()
+    preset = PhotoPreset(quality=5, floor=BALANCED.floor)
+    bad = CompressJob(source, tmp_path / "out" / "a.jpg", "photo", preset=preset)
+    result = await pool.compress(bad)
+    assert result.reason == "quality_below_floor"
+    assert result.quality is not None
+    assert result.quality < BALANCED.floor
+    assert list((tmp_path / "out").iterdir()) == []
+    assert source.read_bytes() == raw
+    good = await pool.compress(replace(bad, preset=replace(preset, quality=93)))
+    assert good.kept
+    assert good.quality is not None
+    assert good.quality >= BALANCED.floor
+
+
+def test_the_worst_part_of_a_photo_decides(tmp_path: Path) -> None:
+    """A third of it destroyed is not hidden by the rest."""
+    whole = making.picture(1536, 1024)
+    broken = whole.copy()
+    broken.paste((90, 90, 90), (0, 0, 512, 1024))
+    assert likeness(windows(whole), windows(whole)) == 1.0
+    assert likeness(windows(whole), windows(broken)) < 0.7
+
+
+@making.needs_samples
+@pytest.mark.parametrize("name", ["Apple_iPhone_6.jpg", "Apple_iPhone_4.jpg", "portrait_6.jpg"])
+@pytest.mark.parametrize("care", list(Care))
+def test_real_photos_pass_at_what_fits_the_floor(care: Care, name: str, tmp_path: Path) -> None:
+    said = SETTINGS[care]
+    preset = PhotoPreset(quality=said.photo_quality, floor=said.floor)
+    outcome = compress_photo(making.SAMPLES / name, tmp_path / "a.jpg", preset, 0.0)
+    assert outcome.kept, outcome
+    worse = replace(preset, quality=6)
+    outcome = compress_photo(making.SAMPLES / name, tmp_path / "b.jpg", worse, 0.0)
+    assert outcome.reason is Reason.QUALITY_BELOW_FLOOR
+    assert not (tmp_path / "b.jpg").exists()
 
 
 def test_samples_are_spread_over_a_film_of_any_length() -> None:

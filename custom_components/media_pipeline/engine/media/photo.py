@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from av import VideoFrame
 from PIL import Image, ImageChops, ImageStat
 
 from ..errors import BrokenContainer, MediaUnreadable
@@ -20,6 +21,8 @@ from .jobs import LEFT_ALONE, Captions, PhotoFormat, PhotoPreset, Reason
 from .jpeg import JpegLayout, jpeg_layout
 from .metadata import EXIF_HEADER, Metadata
 from .outcome import LeftAlone, Outcome, largest_kept
+from .photo_likeness import likeness, windows
+from .quality import require
 
 _NOT_PADDING = re.compile(rb"[^\0]")
 _APP1, _APP2, _APP11, _COM = 0xE1, 0xE2, 0xEB, 0xFE
@@ -33,6 +36,7 @@ _EXTRAS = (
 )
 _SECOND_PICTURES = (b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0")
 _SAME_ENOUGH = 6.0  # mean difference of small grey versions, of 255
+_TURNED = {PhotoFormat.AVIF, PhotoFormat.HEIC}  # their pictures are written upright
 _LOSSLESS_SAVING = 0.02  # it harms nothing, so it pays sooner
 
 
@@ -53,7 +57,7 @@ def compress_photo(
     try:
         return _compress(source, destination, preset, min_saving, captions)
     except LeftAlone as left:
-        return Outcome(left.reason, note=left.note)
+        return Outcome(left.reason, note=left.note, quality=left.quality)
 
 
 def _compress(
@@ -90,13 +94,15 @@ def _compress(
                 shown = scaled(image, preset.cap_pixels)
                 if shown.size != image.size:
                     said = said.resized(*shown.size)
-                before = _Glance.of(shown)
+                turned = said.orientation if preset.format in _TURNED else 1
+                before = _Glance.of(shown, turned=turned)
                 written = encode(shown, preset, said)
     if len(written) > largest_kept(source_size, min_saving):
         raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")
-    _verify(before, written, said, preset.format)
+    quality = _verify(before, written, said, preset.format)
+    require(quality, preset.floor)
     destination.write_bytes(written)
-    return Outcome(Reason.COMPRESSED, len(written))
+    return Outcome(Reason.COMPRESSED, len(written), quality=quality)
 
 
 def _refuse_what_would_lose(data: Data, layout: JpegLayout, preset: PhotoPreset) -> int:
@@ -138,45 +144,55 @@ def _open(file: io.IOBase, *formats: str) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class _Glance:
-    """A picture in short: its size, and a small grey version of it; ``exact`` is of all pixels."""
+    """A picture in short: its size, a small grey version and some windows; ``exact`` is of all."""
 
     size: tuple[int, int]
     small: Image.Image
+    windows: list[VideoFrame]
     exact: bytes = b""
 
     @classmethod
-    def of(cls, image: Image.Image, *, exact: bool = False) -> _Glance:
+    def of(
+        cls, image: Image.Image, *, exact: bool = False, turned: int = 1, mode: str = ""
+    ) -> _Glance:
+        if turned != 1:
+            image = image.transpose(TURNS[turned])
+        if mode and image.mode != mode:
+            image = image.convert(mode)
         small = image.resize((64, 64), Image.Resampling.BOX).convert("L")
-        return cls(image.size, small, sha256(image.tobytes()).digest() if exact else b"")
+        if exact:
+            return cls(image.size, small, [], sha256(image.tobytes()).digest())
+        return cls(image.size, small, windows(image))
 
-    def turned(self, orientation: int) -> _Glance:
-        """The same turned upright."""
-        if orientation == 1:
-            return self
-        size = self.size[::-1] if orientation > 4 else self.size
-        return _Glance(size, self.small.transpose(TURNS[orientation]))
+    @property
+    def mode(self) -> str:
+        """What kind of picture the windows are of; empty when there are none."""
+        if not self.windows:
+            return ""
+        return "L" if self.windows[0].format.name == "gray" else "RGB"
 
 
-def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) -> None:
-    """Raise LeftAlone when the new file isn't the same picture with the same metadata."""
+def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) -> float:
+    """Return how much the new file looks like its source.
+
+    Raises LeftAlone when it isn't the same picture with the same metadata.
+    """
     try:
         data = Data(io.BytesIO(written))
         kind = check_data(data)
         if kind == "jpeg":
             with _open(io.BytesIO(written)) as result:
-                after = _Glance.of(result, exact=bool(before.exact))
+                after = _Glance.of(result, exact=bool(before.exact), mode=before.mode)
             copied = Metadata.of(data, jpeg_layout(data)).segments
             same = not said.segments or copied[:-1] == said.segments
         else:
             with _open(io.BytesIO(written), "AVIF", "WEBP", "HEIF") as result:
-                after = _Glance.of(result)
+                after = _Glance.of(result, mode=before.mode)
                 same = _says_the_same(result, said, made)
     except (BrokenContainer, MediaUnreadable) as err:
         raise LeftAlone(Reason.VERIFY_FAILED, str(err)) from err
     if not same:
         raise LeftAlone(Reason.VERIFY_FAILED, "metadata differs")
-    if made in {PhotoFormat.AVIF, PhotoFormat.HEIC}:
-        before = before.turned(said.orientation)
     if after.size != before.size:
         raise LeftAlone(Reason.VERIFY_FAILED, f"size {after.size}")
     if before.exact != after.exact:
@@ -184,6 +200,7 @@ def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) 
     difference = ImageChops.difference(before.small, after.small)
     if (mean := ImageStat.Stat(difference).mean[0]) > _SAME_ENOUGH:
         raise LeftAlone(Reason.VERIFY_FAILED, f"the picture differs by {mean:.1f}")
+    return likeness(before.windows, after.windows) if before.windows else 1.0
 
 
 def _says_the_same(result: Image.Image, said: Metadata, made: PhotoFormat) -> bool:
