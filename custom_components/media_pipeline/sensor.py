@@ -49,7 +49,7 @@ class SourceSensorDescription(SensorEntityDescription):
     """A number of a source."""
 
     value: Callable[[Snapshot], StateType | datetime]
-    attributes: Callable[[Snapshot], dict[str, int]] | None = None
+    attributes: Callable[[Snapshot], dict[str, StateType]] | None = None
     icloud_only: bool = False
 
 
@@ -72,8 +72,8 @@ def _remaining(snapshot: Snapshot) -> int | None:
     return max(0, round(snapshot.run.eta_seconds / 10)) * 10
 
 
-def _progress_details(snapshot: Snapshot) -> dict[str, int]:
-    """Files and bytes over all stages of the run, and bytes per second."""
+def _progress_details(snapshot: Snapshot) -> dict[str, StateType]:
+    """Files and bytes over all stages, bytes per second, and why compressing gives way."""
     if snapshot.run is None:
         return {}
     parts = list(snapshot.run.stages.values())
@@ -84,6 +84,7 @@ def _progress_details(snapshot: Snapshot) -> dict[str, int]:
         "bytes_done": sum(part.bytes_done for part in parts),
         "bytes_total": sum(part.bytes_total for part in parts),
         "bytes_per_second": round(snapshot.run.rate),
+        "resting": snapshot.run.resting,
     }
 
 
@@ -94,7 +95,7 @@ def _difference(snapshot: Snapshot) -> int | None:
     return sum(census.difference for census in snapshot.census.values())
 
 
-def _census_details(snapshot: Snapshot) -> dict[str, int]:
+def _census_details(snapshot: Snapshot) -> dict[str, StateType]:
     """Both counts, and how many looks in a row found what no full look has explained."""
     libraries = snapshot.census.values()
     return {
@@ -315,6 +316,7 @@ class SourceSensor(SourceEntity, SensorEntity):
             "bytes_done",
             "bytes_total",
             "bytes_per_second",
+            "resting",
         }
     )
     entity_description: SourceSensorDescription
@@ -327,7 +329,7 @@ class SourceSensor(SourceEntity, SensorEntity):
 
     @property
     @override
-    def extra_state_attributes(self) -> dict[str, int] | None:
+    def extra_state_attributes(self) -> dict[str, StateType] | None:
         """Details for dashboards; not recorded."""
         details = self.entity_description.attributes
         return details(self.coordinator.data) if details else None

@@ -108,6 +108,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     register("adopt", _adopt, {**_TREE, **dry_run}, optional)
     register("quarantine", _quarantine, {}, SupportsResponse.ONLY)
     register("retry_quarantined", _retry_quarantined, {}, optional)
+    register("estimate", _estimate, {}, SupportsResponse.ONLY)
     register("reconcile", _reconcile, {}, optional)
     register("pause", _pause, {}, none)
     register("resume", _resume, {}, none)
@@ -190,6 +191,20 @@ async def _quarantine(request: Request) -> ServiceResponse:
 
 async def _retry_quarantined(request: Request) -> ServiceResponse:
     return {"files": await request.engine.retry_quarantined(actor=request.actor)}
+
+
+async def _estimate(request: Request) -> ServiceResponse:
+    kinds = await request.engine.estimate()
+    return {
+        f"{kind}s": {
+            "files": one.files,
+            "bytes": one.bytes,
+            "minutes": round(one.seconds / 60, 1),
+            "saved_bytes": one.saved_bytes,
+            "measured": one.measured,
+        }
+        for kind, one in kinds.items()
+    }
 
 
 async def _reconcile(request: Request) -> ServiceResponse:

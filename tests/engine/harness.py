@@ -44,7 +44,7 @@ class World:
     """A folder on another file system than the archive: another failure domain."""
     safety: SafetyConfig = field(default_factory=lambda: SafetyConfig(min_age_days=0))
     compress: CompressConfig = field(
-        default_factory=lambda: CompressConfig(photos=False, videos=False)
+        default_factory=lambda: CompressConfig(photos=False, videos=False, gentle=False)
     )
     events: list[EngineEvent] = field(default_factory=list)
     downloads: int = 8

@@ -58,7 +58,7 @@ def config(tmp_path: Path) -> EngineConfig:
         archive_device=identity.device_id,
         source=FolderSourceConfig(card.parent),
         targets=(FolderTargetConfig("disk", "Disk", tmp_path / "target", reserve_bytes=0),),
-        compress=CompressConfig(),
+        compress=CompressConfig(gentle=False),
         archive_reserve_bytes=0,
     )
 

@@ -38,7 +38,7 @@ BEFORE = {
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with make_world(tmp_path, monkeypatch, assets=ASSETS) as made:
         made.downloads = 3
-        made.compress = CompressConfig(videos=False)
+        made.compress = CompressConfig(gentle=False, videos=False)
         yield made
 
 

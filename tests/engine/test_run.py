@@ -18,7 +18,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 async def test_first_run_archives_delivers_and_proves(world: World) -> None:
-    world.compress = CompressConfig()
+    world.compress = CompressConfig(gentle=False)
     async with world.core() as core:
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED, summary

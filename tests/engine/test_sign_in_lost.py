@@ -21,7 +21,7 @@ from .harness import World, hashes, make_world, media_files, run, stats
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with make_world(tmp_path, monkeypatch, assets=10) as made:
-        made.compress = CompressConfig()
+        made.compress = CompressConfig(gentle=False)
         yield made
 
 

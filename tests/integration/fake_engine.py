@@ -6,8 +6,10 @@ from typing import Any
 from custom_components.media_pipeline.engine.adopt.report import Report, Request
 from custom_components.media_pipeline.engine.config import EngineConfig, TargetConfig
 from custom_components.media_pipeline.engine.errors import PipelineError
+from custom_components.media_pipeline.engine.media.jobs import MediaKind
 from custom_components.media_pipeline.engine.model import (
     EngineEvent,
+    KindEstimate,
     LibraryCensus,
     PlanState,
     PlanSummary,
@@ -124,6 +126,13 @@ class FakeEngine:
     async def reconcile(self, *, actor: str | None = None) -> tuple[dict[str, LibraryCensus], int]:
         self._called("reconcile", actor=actor)
         return {"PrimarySync": LibraryCensus(1_790_000_000_000, 23, 24)}, 3
+
+    async def estimate(self) -> dict[MediaKind, KindEstimate]:
+        self._called("estimate")
+        return {
+            "photo": KindEstimate(3, 9_000_000, 90.0, 3_000_000, measured=True),
+            "video": KindEstimate(0, 0, 0.0, 0, measured=False),
+        }
 
     async def adopt(self, request: Request, *, actor: str | None = None) -> Report:
         self._called("adopt", request=request, actor=actor)

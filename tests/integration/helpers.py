@@ -59,7 +59,7 @@ def folder_entry(photos: Path, archive: Path, *targets: Path, **options: Any) ->
             "archive_id": identity.marker_id,
             "archive_device": identity.device_id,
         },
-        options=options,
+        options={"gentle": False, **options},
         subentries_data=[
             folder_target(target, f"target-{number}") for number, target in enumerate(targets, 1)
         ],
@@ -86,6 +86,6 @@ def icloud_entry(
             "archive_id": identity.marker_id,
             "archive_device": identity.device_id,
         },
-        options=options,
+        options={"gentle": False, **options},
         subentries_data=list(targets),
     )

@@ -75,6 +75,7 @@ RUNNING = Snapshot(
         percent=41.27,
         rate=1234.5,
         eta_seconds=118.0,
+        resting="hot",
     ),
     last_run=RunSummary("run-0", 0, 1_790_000_000_000, RunOutcome.COMPLETED, ()),
     authenticated=True,
@@ -152,6 +153,7 @@ async def test_states(hass: HomeAssistant, engine: FakeEngine) -> None:
         "bytes_total": 2000,
         "bytes_per_second": 1234,
     }
+    assert progress.attributes["resting"] == "hot"
     assert set(states) - set(expected) == {
         "button.icloud_photos_run",
         "button.icloud_photos_plan_cleanup",

@@ -167,6 +167,19 @@ async def test_what_was_put_aside(
     assert [name for name, _ in engine.calls] == ["quarantine", "retry_quarantined"]
 
 
+async def test_estimate(hass: HomeAssistant, engine: FakeEngine) -> None:
+    assert await call(hass, "estimate") == {
+        "photos": {
+            "files": 3,
+            "bytes": 9_000_000,
+            "minutes": 1.5,
+            "saved_bytes": 3_000_000,
+            "measured": True,
+        },
+        "videos": {"files": 0, "bytes": 0, "minutes": 0.0, "saved_bytes": 0, "measured": False},
+    }
+
+
 async def test_reconcile(hass: HomeAssistant, engine: FakeEngine) -> None:
     assert await call(hass, "reconcile") == {
         "found": 3,

@@ -100,6 +100,8 @@ class CompressConfig:
     """Larger photos are scaled down to so many million pixels; 0 keeps their size."""
     captions: bool = False
     """Write title, description, keywords and favorite into smaller photos."""
+    gentle: bool = True
+    """Rest while the machine is hot or busy with other work."""
 
 
 @dataclass(frozen=True, slots=True)

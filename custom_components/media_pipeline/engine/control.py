@@ -58,6 +58,7 @@ class Progress:
         self._bytes: dict[Stage, int] = {}
         self._failed: dict[Stage, set[int]] = {}
         self._waiting: dict[Stage, tuple[int, int]] = {}
+        self._under_way: dict[Stage, dict[int, int]] = {}
         self._moved: deque[tuple[float, int]] = deque()
 
     def done(self, stage: Stage, size: int = 0, item: int | None = None) -> None:
@@ -66,10 +67,16 @@ class Progress:
         self._bytes[stage] = self._bytes.get(stage, 0) + size
         if item is not None:
             self._failed.get(stage, set()).discard(item)
+            self._under_way.get(stage, {}).pop(item, None)
 
     def failed(self, stage: Stage, item: int) -> None:
         """An item failed; counted once, until it succeeds."""
+        self._under_way.get(stage, {}).pop(item, None)
         self._failed.setdefault(stage, set()).add(item)
+
+    def under_way(self, stage: Stage, item: int, size: int) -> None:
+        """So many bytes of an item are done, which is not finished yet."""
+        self._under_way.setdefault(stage, {})[item] = size
 
     def waiting(self, stage: Stage, count: int, size: int) -> None:
         """What the catalog says is still to be done."""
@@ -101,14 +108,15 @@ class Progress:
         """A frozen copy."""
         result = {}
         for stage in Stage:
-            if stage not in self._done and stage not in self._waiting and stage not in self._failed:
+            known = (self._done, self._waiting, self._failed, self._under_way)
+            if not any(stage in part for part in known):
                 continue
             waiting, waiting_bytes = self._waiting.get(stage, (0, 0))
             done, size = self._done.get(stage, 0), self._bytes.get(stage, 0)
             result[stage] = StageProgress(
                 done=done,
                 total=done + waiting,
-                bytes_done=size,
+                bytes_done=size + sum(self._under_way.get(stage, {}).values()),
                 bytes_total=size + waiting_bytes,
                 failed=len(self._failed.get(stage, ())),
             )

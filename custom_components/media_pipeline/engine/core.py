@@ -7,10 +7,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from .archive import Archive
-from .catalog import census, copy_results, plans, protection, quarantine, results, store, work
+from .catalog import (
+    census,
+    copy_results,
+    measures,
+    plans,
+    protection,
+    quarantine,
+    results,
+    store,
+    work,
+)
 from .catalog.database import Catalog
 from .catalog.protection import Ground
 from .config import EngineConfig
@@ -33,9 +44,12 @@ from .errors import (
     WrongRegion,
 )
 from .marker import FolderIdentity
+from .media.jobs import MediaKind
+from .media.pace import Pace
 from .media.pool import MediaPool
 from .model import (
     EngineEvent,
+    KindEstimate,
     LibraryCensus,
     PutAside,
     RunStatus,
@@ -55,6 +69,7 @@ from .target_hub import TargetHub
 
 _LOGGER = logging.getLogger(__name__)
 _TICK = 1.0
+_PAUSED = "paused"
 # What a new sign-in cures; a missing consent, for example, it does not.
 _SIGN_IN_ERRORS = (
     AccountLocked,
@@ -93,7 +108,7 @@ class Core:
         self.archive = Archive(config.archive, known, config.archive_reserve_bytes)
         self.source = make_source(config.source, config.private_dir / "session")
         self.targets = TargetHub(config.targets, self.catalog)
-        self._media = MediaPool()
+        self._media = MediaPool(pace=Pace.gentle() if config.compress.gentle else None)
         self.snapshot = Snapshot()
         self.plans = PlanDesk(self)
         self._run: Run | None = None
@@ -251,6 +266,7 @@ class Core:
             return summary
         finally:
             self._run = None
+            self._media.pace.lift(_PAUSED)
             if Stage.INGEST in run.stages:
                 self._problems.pop("source", None)
             self._problems.pop("archive", None)
@@ -304,6 +320,7 @@ class Core:
         """Hold the run at its next checkpoints."""
         run = self._active()
         run.context.control.pause()
+        self._media.pace.put(_PAUSED)
         await self.catalog.write(store.write_journal, "run_paused", actor=actor, subject=run.run_id)
         self._publish()
 
@@ -311,6 +328,7 @@ class Core:
         """Let the run go on."""
         run = self._active()
         run.context.control.resume()
+        self._media.pace.lift(_PAUSED)
         await self.catalog.write(
             store.write_journal, "run_resumed", actor=actor, subject=run.run_id
         )
@@ -362,6 +380,17 @@ class Core:
         if (error := run.context.problems.get("run")) is not None:
             raise error
         return await self.catalog.read(census.last), look.found
+
+    async def estimate(self) -> dict[MediaKind, KindEstimate]:
+        """What compressing will take, for the kinds that are switched on."""
+        found = await self.catalog.read(measures.estimate)
+        wanted = {"photo": self.config.compress.photos, "video": self.config.compress.videos}
+        workers = self._media.pace.workers
+        return {
+            kind: replace(one, seconds=one.seconds / workers)
+            for kind, one in found.items()
+            if wanted[kind]
+        }
 
     async def submit_code(self, code: str) -> None:
         """Hand in a two-factor code."""

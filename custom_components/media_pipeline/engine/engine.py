@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig, TargetConfig
 from .errors import EngineStopped
+from .media.jobs import MediaKind
 from .model import (
     DEFAULT_STAGES,
     EngineEvent,
+    KindEstimate,
     LibraryCensus,
     PlanSummary,
     PutAside,
@@ -209,6 +211,10 @@ class Engine:
         Raises RunActive, HeldBack, NotSupportedBySource and what the source raises.
         """
         return await self._call(self._opened().reconcile(actor))
+
+    async def estimate(self) -> dict[MediaKind, KindEstimate]:
+        """What compressing the archived files that wait will take and save, by kind."""
+        return await self._call(self._opened().estimate())
 
     async def submit_code(self, code: str) -> None:
         """Answer Apple's question for a two-factor code; an event tells how it went.

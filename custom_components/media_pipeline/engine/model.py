@@ -327,6 +327,21 @@ class RunProgress:
     rate: float = 0.0
     """Bytes per second over the last half minute."""
     eta_seconds: float | None = None
+    resting: str | None = None
+    """Why compressing gives way now: ``hot`` or ``busy``."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindEstimate:
+    """What compressing the photos or the videos that wait will take and save, roughly."""
+
+    files: int
+    bytes: int
+    seconds: float
+    """Of as many processors as compress uses."""
+    saved_bytes: int
+    measured: bool
+    """From earlier work on this machine; else a guess."""
 
 
 @dataclass(frozen=True, slots=True)

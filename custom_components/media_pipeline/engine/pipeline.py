@@ -177,6 +177,7 @@ class Run:
             percent=percent,
             rate=rate,
             eta_seconds=self._eta(percent) if left else 0.0,
+            resting=self.context.media.pace.resting,
         )
 
     def _status(self, parts: dict[Stage, StageProgress]) -> RunStatus:

@@ -6,10 +6,13 @@ import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import MediaWorkerCrashed, MediaWorkerMemory, MediaWorkerTimeout
+from .pace import Hold
 
 _ENGINE = Path(__file__).resolve().parent.parent
 # The engine becomes a top-level package in the child. Its parent folder isn't put on the path: the
@@ -45,14 +48,26 @@ def child_environment() -> dict[str, str]:
     }
 
 
-async def run_child(
-    command: tuple[str, ...], job: dict[str, Any], *, stall: float, total: float
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a child may work.
+
+    ``stall`` is how many seconds may pass without progress, ``total`` how many altogether; time in
+    which the child is stopped by ``hold`` doesn't count. ``progress`` hears the part done, 0 to 1.
+    """
+
+    stall: float
+    total: float
+    hold: Hold | None = None
+    progress: Callable[[float], None] = lambda _: None
+
+
+async def run_child(command: tuple[str, ...], job: dict[str, Any], terms: Terms) -> dict[str, Any]:
     """Run one job in a new process group and return the child's answer.
 
-    ``stall`` is how many seconds may pass without progress, ``total`` how many altogether. However
-    this ends, cancellation included, no process of the group is left. Raises MediaWorkerTimeout,
-    MediaWorkerMemory or MediaWorkerCrashed with the end of the child's error output as detail.
+    However this ends, cancellation included, no process of the group is left. Raises
+    MediaWorkerTimeout, MediaWorkerMemory or MediaWorkerCrashed with the end of the child's error
+    output as detail.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -67,8 +82,8 @@ async def run_child(
     tail = bytearray()
     drain = asyncio.create_task(_drain(process.stderr, tail))
     try:
-        async with asyncio.timeout(total):
-            answer = await _talk(process, job, stall)
+        async with asyncio.timeout(terms.total) as whole:
+            answer = await _talk(process, job, terms, whole)
         if answer is not None:
             return answer
         await process.wait()
@@ -78,14 +93,14 @@ async def run_child(
     except ValueError as err:
         raise MediaWorkerCrashed(_detail("answered with a line without end", tail)) from err
     finally:
-        _kill(process)
+        _signal(process, signal.SIGKILL)
         drain.cancel()
         await process.wait()
     raise _ended(process.returncode or 0, tail)
 
 
 async def _talk(
-    process: asyncio.subprocess.Process, job: dict[str, Any], stall: float
+    process: asyncio.subprocess.Process, job: dict[str, Any], terms: Terms, whole: asyncio.Timeout
 ) -> dict[str, Any] | None:
     """Send the job, follow the progress, return the result; None when the child ended without."""
     assert process.stdin is not None  # noqa: S101 - both are pipes
@@ -94,7 +109,7 @@ async def _talk(
         process.stdin.write(json.dumps(job).encode() + b"\n")
         await process.stdin.drain()
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(stall) as patience:
+    async with asyncio.timeout(terms.stall) as patience, _stopping(process, terms, whole, patience):
         while line := await process.stdout.readline():
             try:
                 answer = json.loads(line)
@@ -103,8 +118,53 @@ async def _talk(
             if isinstance(answer, dict) and "ok" in answer:
                 return answer
             if isinstance(answer, dict) and "progress" in answer:
-                patience.reschedule(loop.time() + stall)
+                if patience.when() is not None:  # not while it is stopped
+                    patience.reschedule(loop.time() + terms.stall)
+                terms.progress(_part(answer["progress"]))
     return None
+
+
+def _part(value: Any) -> float:
+    return min(max(float(value), 0.0), 1.0) if isinstance(value, int | float) else 0.0
+
+
+@contextlib.asynccontextmanager
+async def _stopping(
+    process: asyncio.subprocess.Process,
+    terms: Terms,
+    whole: asyncio.Timeout,
+    patience: asyncio.Timeout,
+) -> AsyncIterator[None]:
+    """Stop the child, and its clocks, whenever it is to rest."""
+    if terms.hold is None:
+        yield
+        return
+    task = asyncio.create_task(_stop_and_go(process, terms, terms.hold, (whole, patience)))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _stop_and_go(
+    process: asyncio.subprocess.Process,
+    terms: Terms,
+    hold: Hold,
+    clocks: tuple[asyncio.Timeout, asyncio.Timeout],
+) -> None:
+    loop = asyncio.get_running_loop()
+    whole, patience = clocks
+    while True:
+        await hold.begun.wait()
+        _signal(process, signal.SIGSTOP)
+        ends, since = whole.when(), loop.time()
+        whole.reschedule(None)
+        patience.reschedule(None)
+        await hold.over.wait()
+        _signal(process, signal.SIGCONT)
+        whole.reschedule((ends or since) + loop.time() - since)
+        patience.reschedule(loop.time() + terms.stall)
 
 
 async def _drain(stream: asyncio.StreamReader | None, tail: bytearray) -> None:
@@ -114,10 +174,11 @@ async def _drain(stream: asyncio.StreamReader | None, tail: bytearray) -> None:
         del tail[:-_STDERR_TAIL]
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """To the whole group, while it is there."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, number)
 
 
 def _detail(what: str, tail: bytearray) -> str:

@@ -7,7 +7,7 @@ and nothing else. The engine's event loop never decodes anything itself.
 import asyncio
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ..errors import (
     TargetFull,
 )
 from ..model import Role
-from .child import default_command, run_child
+from .child import Terms, default_command, run_child
 from .jobs import (
     CompressJob,
     CompressResult,
@@ -36,6 +36,7 @@ from .jobs import (
     VideoPreset,
 )
 from .output import SPARE, final_path, publish, remove_partial, room_for, size_of
+from .pace import Hold, Pace
 
 _ERRORS: dict[str, type[PipelineError]] = {
     error.key: error
@@ -70,9 +71,10 @@ class _Answer:
 
 
 class MediaPool:
-    """Runs at most ``workers`` compressions (and one probe) at the same time.
+    """Runs as many compressions at the same time as its pace allows, and one probe beside them.
 
-    ``workers`` defaults to one less than there are processors. ``timeout`` is how many seconds a
+    ``workers`` is the most at a time, by default one for each processor: children have the lowest
+    priority. ``pace`` is one that also minds the machine. ``timeout`` is how many seconds a
     job may go without progress; the limit for the whole job grows with the file's size.
     ``memory_bytes`` limits a child's address space. ``worker`` is the child's command, for tests.
     """
@@ -84,9 +86,10 @@ class MediaPool:
         memory_bytes: int = 3 << 30,
         *,
         worker: tuple[str, ...] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._processors = os.process_cpu_count() or 1
-        self._compressing = asyncio.Semaphore(workers or max(1, self._processors - 1))
+        self.pace = pace or Pace(workers)
         self._probing = asyncio.Semaphore(1)
         self._timeout = timeout
         self._memory = memory_bytes
@@ -94,8 +97,10 @@ class MediaPool:
         self._running: set[asyncio.Task[dict[str, Any]]] = set()
         self._closed = False
 
-    async def compress(self, job: CompressJob) -> CompressResult:
-        """Make a smaller copy; the source is never changed.
+    async def compress(
+        self, job: CompressJob, progress: Callable[[float], None] = lambda _: None
+    ) -> CompressResult:
+        """Make a smaller copy; the source is never changed. ``progress`` hears the part done.
 
         The copy appears at the destination complete or not at all, with the source's modification
         time and stem; its ending is the destination's when that fits the content. Raises
@@ -105,8 +110,8 @@ class MediaPool:
         if job.role == Role.LIVE_VIDEO:
             size = await asyncio.to_thread(size_of, job.source)
             return _left_alone(job.source, size, Reason.LIVE_VIDEO)
-        async with self._compressing:
-            return await self._compress(job)
+        async with self.pace.turn():
+            return await self._compress(job, progress)
 
     async def probe(self, path: Path) -> ProbeResult:
         """Return what a file says about itself; raises like ``compress``."""
@@ -140,6 +145,8 @@ class MediaPool:
     async def close(self) -> None:
         """Stop all children; jobs under way and later ones end with EngineStopped."""
         self._closed = True
+        await self.pace.close()
+        self.pace.lift_all()
         tasks = list(self._running)
         for task in tasks:
             task.cancel()
@@ -153,13 +160,15 @@ class MediaPool:
             "film": str(job.film) if job.film else None,
             "preset": asdict(job.preset),
         }
-        async with self._compressing:
+        async with self.pace.turn():
             # a HEIC becomes a JPEG that may be larger
             beside = job.film or job.source
             room = await asyncio.to_thread(size_of, beside)
             return await self._make(order, job.source, job.destination, room)
 
-    async def _compress(self, job: CompressJob) -> CompressResult:
+    async def _compress(
+        self, job: CompressJob, progress: Callable[[float], None]
+    ) -> CompressResult:
         final, container = final_path(job)
         preset = job.preset or (PhotoPreset() if job.kind == "photo" else VideoPreset())
         order = {
@@ -170,17 +179,22 @@ class MediaPool:
             "captions": asdict(job.captions) if job.captions else None,
             "format": container,
         }
-        return await self._make(order, job.source, final, 0)
+        return await self._make(order, job.source, final, 0, progress)
 
     async def _make(
-        self, order: dict[str, Any], source: Path, final: Path, more: int
+        self,
+        order: dict[str, Any],
+        source: Path,
+        final: Path,
+        more: int,
+        progress: Callable[[float], None] = lambda _: None,
     ) -> CompressResult:
         """Have a child write a file beside ``final``; ``more`` bytes than the source's may come."""
         partial = final.with_name(f".{final.name}.mp-part")
         order["partial"] = str(partial)
         size = await asyncio.to_thread(room_for, source, final, more)
         try:
-            answer = await self._run(order, size, size + more + SPARE)
+            answer = await self._run(order, size, size + more + SPARE, self.pace.hold, progress)
             if not answer.result.get("kept"):
                 return _left_alone(source, size, answer.result.get("reason", ""), answer)
             new_size = await asyncio.to_thread(publish, source, partial, final)
@@ -204,7 +218,14 @@ class MediaPool:
             quality=answer.result.get("quality"),
         )
 
-    async def _run(self, order: dict[str, Any], size: int, file_size: int) -> _Answer:
+    async def _run(
+        self,
+        order: dict[str, Any],
+        size: int,
+        file_size: int,
+        hold: Hold | None = None,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> _Answer:
         """Run one child and return its answer; raise what went wrong in it."""
         if self._closed:
             raise EngineStopped("the media pool is closed")
@@ -216,8 +237,8 @@ class MediaPool:
             "file_size": file_size,
             "files": 64,
         }
-        child = run_child(self._command, order, stall=self._timeout, total=total)
-        task = asyncio.create_task(child)
+        terms = Terms(stall=self._timeout, total=total, hold=hold, progress=progress)
+        task = asyncio.create_task(run_child(self._command, order, terms))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         try:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ..archive import os_error
-from ..catalog import results, work
+from ..catalog import measures, results, work
 from ..checksums import hash_file
 from ..errors import FileVanished, PipelineError
 from ..media.container import check_container
@@ -89,17 +89,23 @@ class Compress:
         captions = None
         if photo and context.config.compress.captions:
             captions = await context.catalog.read(captions_of, row.asset_id)
-        result = await context.media.compress(
-            CompressJob(
-                source=source,
-                destination=destination,
-                kind=kind,
-                role=row.role,
-                min_saving=wanted_saving(context),
-                preset=photo_preset(context) if photo else None,
-                captions=captions,
-            )
+        job = CompressJob(
+            source=source,
+            destination=destination,
+            kind=kind,
+            role=row.role,
+            min_saving=wanted_saving(context),
+            preset=photo_preset(context) if photo else None,
+            captions=captions,
         )
+        result = await context.media.compress(
+            job,
+            lambda part: context.progress.under_way(self.stage, row.id, int(part * row.size)),
+        )
+        if result.cpu_seconds:
+            saved = max(0, result.source_size - result.size)
+            done = measures.Measure(result.cpu_seconds, result.source_size, saved)
+            await context.catalog.write(measures.add, kind, done)
         if not result.kept or result.path is None:
             await self._left_alone(context, row, result.reason)
             return
