@@ -1,5 +1,7 @@
 """The engine's errors as Home Assistant shows them."""
 
+from datetime import datetime
+
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 
@@ -13,10 +15,14 @@ def service_error(err: PipelineError) -> HomeAssistantError:
     error = ServiceValidationError if wrong_request else HomeAssistantError
     placeholders = err.placeholders
     if isinstance(err, HeldBack):
-        local = dt_util.as_local(err.until)
-        placeholders = {**placeholders, "until": f"{local:%Y-%m-%d %H:%M:%S}"}
+        placeholders = {**placeholders, "until": local_time(err.until)}
     return error(
         translation_domain=DOMAIN,
         translation_key=err.key,
         translation_placeholders=placeholders,
     )
+
+
+def local_time(moment: datetime) -> str:
+    """A time as people read it."""
+    return f"{dt_util.as_local(moment):%Y-%m-%d %H:%M:%S}"

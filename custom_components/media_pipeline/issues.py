@@ -46,6 +46,9 @@ TARGET_ISSUES: Final = {
     errors.TargetPathMissing.key: "target_path_missing",
 }
 NOT_FIXABLE: Final = frozenset({"catalog_unusable"})
+DIFFERENCE_ISSUE: Final = "library_difference"
+DIFFERENCE_LOOKS: Final = 3
+"""So many daily looks in a row must find other numbers; one may meet a library that changes."""
 TRUST_ISSUE: Final = "trust_ending"
 TRUST_DAYS: Final = (1, 3, 7)
 """The repair about the end of the sign-in appears, and comes back, when so many days are left."""
@@ -73,9 +76,10 @@ class IssueKeeper:
     @callback
     def async_update(self, snapshot: Snapshot) -> None:
         """Bring the repairs in step with a snapshot."""
-        self._async_show(
-            None, frozenset(SOURCE_ISSUES[k] for k in snapshot.problems if k in SOURCE_ISSUES)
-        )
+        wanted = {SOURCE_ISSUES[key] for key in snapshot.problems if key in SOURCE_ISSUES}
+        if any(census.times >= DIFFERENCE_LOOKS for census in snapshot.census.values()):
+            wanted.add(DIFFERENCE_ISSUE)
+        self._async_show(None, frozenset(wanted))
         self._async_show_trust(snapshot)
         for target_id, target in snapshot.targets.items():
             issue = TARGET_ISSUES.get(target.state)
@@ -166,7 +170,9 @@ class IssueKeeper:
             self._issue_id(target_id, key),
             data={"entry_id": self._entry.entry_id, "target_id": target_id, "key": key},
             is_fixable=key not in NOT_FIXABLE,
-            severity=ir.IssueSeverity.ERROR,
+            severity=ir.IssueSeverity.WARNING
+            if key == DIFFERENCE_ISSUE
+            else ir.IssueSeverity.ERROR,
             translation_key=key,
             translation_placeholders={
                 "name": subentry.title if subentry else self._entry.title,

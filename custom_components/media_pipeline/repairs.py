@@ -15,10 +15,11 @@ from .account_repairs import ConsentFlow, RegionFlow, RenewTrustFlow
 from .archive_check import FolderRefused, find_archive
 from .const import CONF_ARCHIVE, CONF_ARCHIVE_DEVICE, CONF_ARCHIVE_ID, CONF_HOST_KEY
 from .coordinator import MediaPipelineConfigEntry
+from .difference_repair import DifferenceFlow
 from .engine.errors import PipelineError
 from .engine.targets.hostkey import HostKey, fetch_host_key, load_library, parse_host_key
 from .engine_config import build_target_config
-from .issues import TRUST_ISSUE
+from .issues import DIFFERENCE_ISSUE, TRUST_ISSUE
 from .look_again import STILL_THERE, LookAgainFlow
 
 
@@ -147,4 +148,5 @@ _SOURCE_FLOWS: Final[Mapping[str, type[LookAgainFlow]]] = {
     "consent_required": ConsentFlow,
     "wrong_region": RegionFlow,
     TRUST_ISSUE: RenewTrustFlow,
+    DIFFERENCE_ISSUE: DifferenceFlow,
 }

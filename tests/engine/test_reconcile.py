@@ -69,6 +69,24 @@ async def test_hidden_deleted_and_duplicates_make_no_difference(world: World) ->
         assert (census.difference, census.ours, census.times) == (0, 24 - 1 - 1 + 1 - 2, 0)
 
 
+async def test_of_a_burst_only_what_was_picked_is_counted(world: World) -> None:
+    """Apple's count leaves out the rest of a burst, hidden and deleted assets, and so does ours."""
+    async with world.core() as core:
+        await run(core, Stage.INGEST)
+        burst = world.stand_in.control("burst", count=5)["indices"]
+        world.stand_in.control("hide", index=2)
+        world.stand_in.control("delete", index=3)
+        await a_day_passes(core)
+        await run(core, Stage.INGEST)
+        census = (await core.refresh()).census[PRIMARY]
+        assert (census.ours, census.theirs, census.times) == (24 + 1 - 2, 24 + 1 - 2, 0)
+        assert (await stats(core)).items == 24 + 5 - 1, "all of the burst, and the hidden one"
+        world.stand_in.control("delete", index=burst[1])
+        await core.reconcile("Ada")
+        census = (await core.refresh()).census[PRIMARY]
+        assert (census.difference, census.explained) == (0, 0)
+
+
 async def test_a_difference_is_said_and_a_full_look_mends_it(world: World) -> None:
     async with world.core() as core:
         await run(core)

@@ -21,6 +21,7 @@ from custom_components.media_pipeline import (
     binary_sensor,
     button,
     consent,
+    difference_repair,
     event,
     flow_errors,
     flow_schemas,
@@ -182,7 +183,8 @@ def test_exception_placeholders_are_always_given(error: type[PipelineError]) -> 
 
 
 def test_issues() -> None:
-    keys = {*issues.SOURCE_ISSUES.values(), *issues.TARGET_ISSUES.values(), issues.TRUST_ISSUE}
+    keys = {*issues.SOURCE_ISSUES.values(), *issues.TARGET_ISSUES.values()}
+    keys |= {issues.TRUST_ISSUE, issues.DIFFERENCE_ISSUE}
     assert set(TEXTS["issues"]) == keys
     for key, text in TEXTS["issues"].items():
         assert text["title"]
@@ -191,9 +193,13 @@ def test_issues() -> None:
             continue
         flow = text["fix_flow"]
         waits = {consent.APPROVE} if key == "consent_required" else set()
+        steps, told = {"confirm"}, {"still_there"}
+        if key == issues.DIFFERENCE_ISSUE:
+            waits = {difference_repair.COMPARE}
+            steps |= {"compared"}
+            told = set(difference_repair.ERRORS)
         assert set(flow.get("progress", {})) == waits
-        assert set(flow["error"]) == {"still_there"}
-        steps = {"confirm"}
+        assert set(flow["error"]) == told
         if key == "archive_device_changed":
             steps |= {"init", "accept"}
             assert set(flow["step"]["init"]["menu_options"]) == {"confirm", "accept"}
