@@ -16,10 +16,12 @@ from .const import (
     CONF_ARCHIVE_ID,
     CONF_ARCHIVE_OFF_MACHINE,
     CONF_CAPTIONS,
+    CONF_CARE,
     CONF_CHINA,
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
     CONF_CONTENT,
+    CONF_DOLBY_VISION,
     CONF_DOWNLOAD_LIMIT,
     CONF_DOWNLOADS,
     CONF_FOLDER,
@@ -44,6 +46,8 @@ from .const import (
     CONF_REVERIFY_DAYS,
     CONF_RUN_MINUTES,
     CONF_SOURCE,
+    CONF_VIDEO_CODEC,
+    CONF_VIDEO_MEGAPIXELS,
     DOMAIN,
     SOURCE_ICLOUD,
     SUBENTRY_TARGET,
@@ -60,7 +64,8 @@ from .engine.config import (
     SourceConfig,
     TargetConfig,
 )
-from .engine.media.jobs import PhotoFormat
+from .engine.media.jobs import PhotoFormat, VideoCodec
+from .engine.media.presets import Care
 from .engine.model import Content
 
 SESSION_DIR = "session"
@@ -78,9 +83,13 @@ OPTION_DEFAULTS: Mapping[str, Any] = {
     CONF_COMPRESS_PHOTOS: _COMPRESS.photos,
     CONF_COMPRESS_VIDEOS: _COMPRESS.videos,
     CONF_MIN_SAVING: round(_COMPRESS.min_saving * 100),
+    CONF_CARE: _COMPRESS.care.value,
     CONF_PHOTO_FORMAT: _COMPRESS.photo_format.value,
     CONF_PHOTO_QUALITY: _COMPRESS.photo_quality,
     CONF_PHOTO_MEGAPIXELS: _COMPRESS.photo_megapixels,
+    CONF_VIDEO_CODEC: _COMPRESS.video_codec.value,
+    CONF_VIDEO_MEGAPIXELS: _COMPRESS.video_megapixels,
+    CONF_DOLBY_VISION: _COMPRESS.dolby_vision,
     CONF_CAPTIONS: _COMPRESS.captions,
     CONF_GENTLE: _COMPRESS.gentle,
     CONF_DOWNLOADS: 16,
@@ -134,6 +143,10 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
             photo_format=PhotoFormat(options[CONF_PHOTO_FORMAT]),
             photo_quality=int(options[CONF_PHOTO_QUALITY]),
             photo_megapixels=int(options[CONF_PHOTO_MEGAPIXELS]),
+            care=Care(options[CONF_CARE]),
+            video_codec=VideoCodec(options[CONF_VIDEO_CODEC]),
+            video_megapixels=int(options[CONF_VIDEO_MEGAPIXELS]),
+            dolby_vision=options[CONF_DOLBY_VISION],
             captions=options[CONF_CAPTIONS],
             gentle=options[CONF_GENTLE],
         ),

@@ -1,6 +1,7 @@
 """The forms of the flows."""
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Any
 
 import voluptuous as vol
@@ -31,10 +32,12 @@ from .const import (
     CONF_ARCHIVE,
     CONF_ARCHIVE_OFF_MACHINE,
     CONF_CAPTIONS,
+    CONF_CARE,
     CONF_CHINA,
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
     CONF_CONTENT,
+    CONF_DOLBY_VISION,
     CONF_DOWNLOAD_LIMIT,
     CONF_DOWNLOADS,
     CONF_FOLDER,
@@ -56,8 +59,11 @@ from .const import (
     CONF_REQUIRED_COPIES,
     CONF_REVERIFY_DAYS,
     CONF_RUN_MINUTES,
+    CONF_VIDEO_CODEC,
+    CONF_VIDEO_MEGAPIXELS,
 )
-from .engine.media.jobs import PhotoFormat
+from .engine.media.jobs import PhotoFormat, VideoCodec
+from .engine.media.presets import Care
 from .engine.model import Content, LibraryInfo
 from .engine_config import OPTION_DEFAULTS
 
@@ -79,6 +85,17 @@ def number(low: int, high: int, unit: str | None = None) -> NumberSelector:
     if unit is not None:
         config["unit_of_measurement"] = unit
     return NumberSelector(config)
+
+
+def one_of(choices: type[StrEnum], key: str) -> SelectSelector:
+    """One of a few, in a list that opens."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=[choice.value for choice in choices],
+            translation_key=key,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
 
 
 ICLOUD = vol.Schema(
@@ -125,15 +142,13 @@ OPTION_SELECTORS: dict[str, Any] = {
     CONF_COMPRESS_PHOTOS: SWITCH,
     CONF_COMPRESS_VIDEOS: SWITCH,
     CONF_MIN_SAVING: number(0, 90, "%"),
-    CONF_PHOTO_FORMAT: SelectSelector(
-        SelectSelectorConfig(
-            options=[made.value for made in PhotoFormat],
-            translation_key=CONF_PHOTO_FORMAT,
-            mode=SelectSelectorMode.DROPDOWN,
-        )
-    ),
-    CONF_PHOTO_QUALITY: number(50, 95),
+    CONF_CARE: one_of(Care, CONF_CARE),
+    CONF_PHOTO_FORMAT: one_of(PhotoFormat, CONF_PHOTO_FORMAT),
+    CONF_PHOTO_QUALITY: number(0, 95),
     CONF_PHOTO_MEGAPIXELS: number(0, 200, "MP"),
+    CONF_VIDEO_CODEC: one_of(VideoCodec, CONF_VIDEO_CODEC),
+    CONF_VIDEO_MEGAPIXELS: number(0, 50, "MP"),
+    CONF_DOLBY_VISION: SWITCH,
     CONF_CAPTIONS: SWITCH,
     CONF_GENTLE: SWITCH,
     CONF_DOWNLOADS: number(1, 32),

@@ -218,7 +218,7 @@ async def test_options(
     defaults = {str(key): key.default() for key in result["data_schema"].schema}
     assert defaults["required_copies"] == 2
     assert defaults["min_saving"] == 10
-    assert (defaults["photo_format"], defaults["photo_quality"]) == ("jpeg", 85)
+    assert (defaults["photo_format"], defaults["photo_quality"]) == ("jpeg", 0)
     changed = defaults | {
         "required_copies": 3.0,
         "min_saving": 25.0,
@@ -226,12 +226,17 @@ async def test_options(
         "photo_format": "avif",
         "photo_quality": 80.0,
         "photo_megapixels": 16.0,
+        "care": "careful",
+        "video_codec": "av1",
+        "video_megapixels": 2.0,
+        "dolby_vision": True,
         "captions": True,
     }
     result = await hass.config_entries.options.async_configure(result["flow_id"], changed)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     whole = {"required_copies": 3, "min_saving": 25, "photo_quality": 80, "photo_megapixels": 16}
+    whole["video_megapixels"] = 2
     assert fake_entry.options == changed | whole
     config = fake_engines[-1].config
     assert config.safety.required_copies == 3
@@ -240,6 +245,8 @@ async def test_options(
     assert config.compress.photo_format == "avif"
     assert (config.compress.photo_quality, config.compress.photo_megapixels) == (80, 16)
     assert config.compress.captions
+    assert (config.compress.care, config.compress.video_codec) == ("careful", "av1")
+    assert (config.compress.video_megapixels, config.compress.dolby_vision) == (2, True)
 
     result = await hass.config_entries.options.async_init(fake_entry.entry_id)
     shown = {

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from .media.jobs import PhotoFormat
+from .media.jobs import PhotoFormat, VideoCodec
+from .media.presets import Care
 from .model import Content
 
 
@@ -94,10 +95,17 @@ class CompressConfig:
     min_saving: float = 0.10
     """Share of the size that must be saved, 0 to 1."""
     photo_format: PhotoFormat = PhotoFormat.JPEG
-    photo_quality: int = 85
-    """JPEG's, 1 to 95; translated for the other formats."""
+    care: Care = Care.BALANCED
+    """How much a result must look like its source, and the quality of photos and videos."""
+    photo_quality: int = 0
+    """JPEG's, 1 to 95; translated for the other formats. 0 is what ``care`` says."""
     photo_megapixels: int = 0
     """Larger photos are scaled down to so many million pixels; 0 keeps their size."""
+    video_codec: VideoCodec = VideoCodec.HEVC
+    video_megapixels: int = 0
+    """Larger pictures of videos are scaled down to so many million pixels; 0 keeps their size."""
+    dolby_vision: bool = False
+    """Compress videos in Dolby Vision 8.4 too (into MP4)."""
     captions: bool = False
     """Write title, description, keywords and favorite into smaller photos."""
     gentle: bool = True

@@ -22,6 +22,7 @@ from .catalog import (
     store,
     work,
 )
+from .catalog.compressed import compress_counts
 from .catalog.database import Catalog
 from .catalog.protection import Ground
 from .config import EngineConfig
@@ -528,4 +529,5 @@ class Core:
                 for target_id, status in snapshot.targets.items()
             ],
             "errors": await self.catalog.read(store.error_counts),
+            "compress": await self.catalog.read(compress_counts),
         }

@@ -116,9 +116,16 @@ def _attempts(connection: Connection, resource_id: int) -> int:
 
 
 def compressed(
-    connection: Connection, source: Any, *, path: str, sha256: str, size: int, container: str
+    connection: Connection,
+    source: Any,
+    *,
+    path: str,
+    sha256: str,
+    size: int,
+    container: str,
+    quality: float | None = None,
 ) -> None:
-    """A smaller version was made of ``source`` (a row of resources)."""
+    """A smaller version was made of ``source`` (a row of resources); ``quality`` is its SSIM."""
     now = now_ms()
     connection.execute(
         update(resources)
@@ -144,16 +151,23 @@ def compressed(
     connection.execute(
         update(resources)
         .where(resources.c.id == source.id)
-        .values(compress=CompressState.DONE, compress_reason="compressed", error=None)
+        .values(
+            compress=CompressState.DONE,
+            compress_reason="compressed",
+            error=None,
+            quality=quality,
+        )
     )
 
 
-def left_alone(connection: Connection, resource_id: int, reason: str) -> None:
-    """Compress looked and made nothing, for a reason."""
+def left_alone(
+    connection: Connection, resource_id: int, reason: str, quality: float | None = None
+) -> None:
+    """Compress looked and kept nothing, for a reason; ``quality`` is the SSIM of what it made."""
     connection.execute(
         update(resources)
         .where(resources.c.id == resource_id)
-        .values(compress=CompressState.LEFT_ALONE, compress_reason=reason)
+        .values(compress=CompressState.LEFT_ALONE, compress_reason=reason, quality=quality)
     )
 
 

@@ -92,6 +92,7 @@ resources = Table(
     Column("compress_reason", String),
     Column("derived_from", ForeignKey("resources.id")),
     Column("mtime", Integer),
+    Column("quality", Float),  # SSIM of the smaller version made of it, also of a rejected one
     Index("resources_asset", "asset_id"),
     Index(
         "resources_current",

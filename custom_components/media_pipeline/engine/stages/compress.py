@@ -12,7 +12,8 @@ from ..catalog import measures, results, work
 from ..checksums import hash_file
 from ..errors import FileVanished, PipelineError
 from ..media.container import check_container
-from ..media.jobs import LEFT_ALONE, CompressJob, CompressResult, PhotoPreset
+from ..media.jobs import LEFT_ALONE, CompressJob, CompressResult, PhotoPreset, VideoPreset
+from ..media.presets import SETTINGS
 from ..model import Stage
 from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
@@ -95,7 +96,7 @@ class Compress:
             kind=kind,
             role=row.role,
             min_saving=wanted_saving(context),
-            preset=photo_preset(context) if photo else None,
+            preset=photo_preset(context) if photo else video_preset(context),
             captions=captions,
         )
         result = await context.media.compress(
@@ -107,7 +108,7 @@ class Compress:
             done = measures.Measure(result.cpu_seconds, result.source_size, saved)
             await context.catalog.write(measures.add, kind, done)
         if not result.kept or result.path is None:
-            await self._left_alone(context, row, result.reason)
+            await self._left_alone(context, row, result.reason, result.quality)
             return
         await self._keep(context, row, result)
         context.progress.done(self.stage, row.size, row.id)
@@ -137,11 +138,19 @@ class Compress:
         except OSError as err:
             raise os_error(err, context.archive.root) from err
         await context.catalog.write(
-            results.compressed, row, path=place, sha256=sha256, size=size, container=container
+            results.compressed,
+            row,
+            path=place,
+            sha256=sha256,
+            size=size,
+            container=container,
+            quality=result.quality,
         )
 
-    async def _left_alone(self, context: StageContext, row: Any, reason: str) -> None:
-        await context.catalog.write(results.left_alone, row.id, reason)
+    async def _left_alone(
+        self, context: StageContext, row: Any, reason: str, quality: float | None = None
+    ) -> None:
+        await context.catalog.write(results.left_alone, row.id, reason, quality)
         context.progress.done(self.stage, row.size, row.id)
         context.control.announce()
 
@@ -158,9 +167,22 @@ def photo_preset(context: StageContext) -> PhotoPreset:
     """How photos are made smaller."""
     wanted = context.config.compress
     return PhotoPreset(
-        quality=wanted.photo_quality,
+        quality=wanted.photo_quality or SETTINGS[wanted.care].photo_quality,
         format=wanted.photo_format,
         cap_pixels=wanted.photo_megapixels * 1_000_000,
+        floor=SETTINGS[wanted.care].floor,
+    )
+
+
+def video_preset(context: StageContext) -> VideoPreset:
+    """How videos are made smaller."""
+    wanted = context.config.compress
+    return VideoPreset(
+        crf=SETTINGS[wanted.care].crf,
+        codec=wanted.video_codec,
+        cap_pixels=wanted.video_megapixels * 1_000_000,
+        dolby_vision=wanted.dolby_vision,
+        floor=SETTINGS[wanted.care].floor,
     )
 
 
