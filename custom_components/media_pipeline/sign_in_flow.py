@@ -2,27 +2,21 @@
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
-    ConfigEntry,
     ConfigEntryState,
-    ConfigFlow,
     ConfigFlowResult,
 )
 from homeassistant.const import CONF_PASSWORD
-from homeassistant.core import callback
 
 from . import flow_schemas
 from .consent import APPROVE, async_wait_for_consent
-from .const import CONF_APPLE_ID, CONF_CHINA, CONF_LIBRARIES, DOMAIN
+from .const import CONF_APPLE_ID, CONF_CHINA, CONF_LIBRARIES
 from .engine.errors import (
     ConsentRequired,
     InvalidCode,
@@ -33,21 +27,19 @@ from .engine.errors import (
 )
 from .engine.model import LibraryInfo
 from .engine.sources.icloud.session import ICloudSession, SignInState
-from .engine_config import SESSION_DIR, make_private_dir, private_dir
 from .flow_errors import CONFIG_ERRORS, flow_error
+from .session_flow import SessionFlow
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class SignInFlow(ConfigFlow):
-    """Password, code, consent and libraries; one session at a time, so that Apple asks once."""
+class SignInFlow(SessionFlow):
+    """Password, code, consent and libraries."""
 
     def __init__(self) -> None:
         """Start with nothing known."""
-        self._data: dict[str, Any] = {}
-        self._own_session: ICloudSession | None = None
+        super().__init__()
         self._libraries: list[LibraryInfo] | None = None
-        self._accounts: set[str] = set()
         self._waiting: asyncio.Task[list[LibraryInfo]] | None = None
         self._moved = False
         self._terms_shown = False
@@ -222,13 +214,6 @@ class SignInFlow(ConfigFlow):
     def _account(self) -> str:
         return str(self._data.get(CONF_APPLE_ID, ""))
 
-    @property
-    def _entry(self) -> ConfigEntry[Any]:
-        """The entry that is signed in again or changed."""
-        if self.source == SOURCE_REAUTH:
-            return self._get_reauth_entry()
-        return self._get_reconfigure_entry()
-
     def _show_terms(self, errors: dict[str, str] | None = None) -> ConfigFlowResult:
         """The terms again, with an error when they were shown before."""
         if self._terms_shown and errors is None:
@@ -241,13 +226,6 @@ class SignInFlow(ConfigFlow):
             description_placeholders={"account": self._account},
         )
 
-    @staticmethod
-    def _engine_session(entry: ConfigEntry[Any]) -> ICloudSession | None:
-        if entry.state is not ConfigEntryState.LOADED:
-            return None
-        session: ICloudSession | None = entry.runtime_data.engine.icloud_session
-        return session
-
     async def _async_sign_in_to(self, user_input: dict[str, Any]) -> ConfigFlowResult:
         """Sign in to a known account; through the engine's session while nothing changed in it."""
         entry = self._entry
@@ -257,29 +235,6 @@ class SignInFlow(ConfigFlow):
         if session is None or self._data != entry.data:
             session = await self._async_open_session(self._data)
         return await self._async_sign_in(session)
-
-    async def _async_open_session(self, data: dict[str, Any]) -> ICloudSession:
-        await self._async_close_session()
-        folder = private_dir(self.hass, data[CONF_APPLE_ID])
-        self._accounts.add(data[CONF_APPLE_ID])
-        await self.hass.async_add_executor_job(make_private_dir, folder)
-        self._own_session = await self.hass.async_add_executor_job(
-            partial(
-                ICloudSession,
-                data[CONF_APPLE_ID],
-                data[CONF_PASSWORD],
-                china=data[CONF_CHINA],
-                session_dir=folder / SESSION_DIR,
-            )
-        )
-        return self._own_session
-
-    async def _async_session(self) -> ICloudSession:
-        """The flow's own session, or the engine's while it has one; never two for one question."""
-        if self._own_session is not None:
-            return self._own_session
-        session = self._engine_session(self._entry)
-        return session or await self._async_open_session(self._data)
 
     async def _async_submit_code(self, code: str) -> ConfigFlowResult:
         """Hand the code to whoever asked for it; the engine then looks at its source again."""
@@ -292,11 +247,6 @@ class SignInFlow(ConfigFlow):
         except WrongRegion:
             return await self._async_follow_region()
         return await self._async_signed_in()
-
-    async def _async_close_session(self) -> None:
-        session, self._own_session = self._own_session, None
-        if session is not None:
-            await session.close()
 
     async def _async_sign_in(self, session: ICloudSession) -> ConfigFlowResult:
         """Sign in because a person wants it. Raises PipelineError."""
@@ -333,28 +283,6 @@ class SignInFlow(ConfigFlow):
         else:
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_update_and_abort(entry, data=self._data)
-
-    @callback
-    @override
-    def async_remove(self) -> None:
-        """Leave nothing behind of a flow that was given up."""
-        if self._accounts:
-            self.hass.async_create_task(self._async_tidy_up(), "media_pipeline flow tidy-up")
-
-    async def _async_tidy_up(self) -> None:
-        await self._async_close_session()
-        known = self.hass.config_entries.async_entry_for_domain_unique_id
-        folders = [
-            private_dir(self.hass, account)
-            for account in self._accounts
-            if known(DOMAIN, account) is None
-        ]
-        await self.hass.async_add_executor_job(_remove, folders)
-
-
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sign_in_errors(err: PipelineError) -> dict[str, str]:
