@@ -17,14 +17,16 @@ from .engine_config import build_engine_config, make_private_dir, private_dir
 from .entity import source_device_info
 from .issues import IssueKeeper
 from .services import async_setup_services
+from .views import MediaView
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.BUTTON, Platform.EVENT, Platform.SENSOR]
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions; they exist even while no entry is loaded."""
+    """Register the actions and the view; they exist even while no entry is loaded."""
     async_setup_services(hass)
+    hass.http.register_view(MediaView(hass))
     return True
 
 

@@ -49,6 +49,7 @@ CONF_GENTLE: Final = "gentle"
 CONF_DOWNLOADS: Final = "downloads"
 CONF_DOWNLOAD_LIMIT: Final = "download_limit"
 CONF_RUN_MINUTES: Final = "run_minutes"
+CONF_PREVIEW_CACHE: Final = "preview_cache"
 CONF_REVERIFY_DAYS: Final = "reverify_days"
 CONF_ARCHIVE_OFF_MACHINE: Final = "archive_off_machine"
 

@@ -38,6 +38,7 @@ from .const import (
     CONF_PHOTO_FORMAT,
     CONF_PHOTO_MEGAPIXELS,
     CONF_PHOTO_QUALITY,
+    CONF_PREVIEW_CACHE,
     CONF_PRIVATE_KEY,
     CONF_PROTECT_FAVORITES,
     CONF_PROTECT_HIDDEN,
@@ -96,6 +97,7 @@ OPTION_DEFAULTS: Mapping[str, Any] = {
     CONF_DOWNLOAD_LIMIT: 0,
     CONF_RUN_MINUTES: 0,
     CONF_REVERIFY_DAYS: 90,
+    CONF_PREVIEW_CACHE: 1000,
     CONF_ARCHIVE_OFF_MACHINE: False,
 }
 """As stored: the saving in percent, the limit in Mbit/s, the time in minutes; 0 is none."""
@@ -153,6 +155,7 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
         downloads=int(options[CONF_DOWNLOADS]),
         download_limit=round(options[CONF_DOWNLOAD_LIMIT] * _MEGABIT) or None,
         run_seconds=options[CONF_RUN_MINUTES] * 60 or None,
+        preview_bytes=int(options[CONF_PREVIEW_CACHE]) * 1_000_000,
         reverify_days=int(options[CONF_REVERIFY_DAYS]),
         archive_off_machine=options[CONF_ARCHIVE_OFF_MACHINE],
     )

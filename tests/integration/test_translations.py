@@ -170,7 +170,8 @@ def test_exceptions() -> None:
             SOURCES["__init__"]
             + SOURCES["services"]
             + SOURCES["adopt_action"]
-            + SOURCES["coordinator"],
+            + SOURCES["coordinator"]
+            + SOURCES["media_source"],
         )
     )
     assert set(TEXTS["exceptions"]) == keys | own

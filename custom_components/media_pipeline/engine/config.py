@@ -135,5 +135,7 @@ class EngineConfig:
     reverify_days: int = 90
     """Every copy is proven again at least this often."""
     archive_reserve_bytes: int = 1 << 30
+    preview_bytes: int = 1_000_000_000
+    """Previews for the media browser may take this much of the archive's disk."""
     archive_off_machine: bool = False
     """True when the user says that the archive lies on another machine (a network mount)."""

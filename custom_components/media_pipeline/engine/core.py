@@ -8,10 +8,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from .archive import Archive
 from .catalog import (
+    browse,
     census,
     copy_results,
     measures,
@@ -30,6 +32,7 @@ from .control import Control, Progress
 from .errors import (
     AccountLocked,
     CodeRequired,
+    FileVanished,
     HeldBack,
     InvalidCode,
     InvalidCredentials,
@@ -61,6 +64,7 @@ from .model import (
 )
 from .pipeline import Run
 from .plan_desk import PlanDesk
+from .previews import Previews
 from .sources.icloud.session import ICloudSession, SignInState
 from .sources.registry import make_source
 from .stages.base import StageContext, StageRunner
@@ -110,6 +114,7 @@ class Core:
         self.source = make_source(config.source, config.private_dir / "session")
         self.targets = TargetHub(config.targets, self.catalog)
         self._media = MediaPool(pace=Pace.gentle() if config.compress.gentle else None)
+        self._previews = Previews(self.archive, self._media, config.preview_bytes)
         self.snapshot = Snapshot()
         self.plans = PlanDesk(self)
         self._run: Run | None = None
@@ -150,6 +155,7 @@ class Core:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self._previews.close()
         await self._media.close()
         await self.targets.close()
         await self.source.close()
@@ -392,6 +398,14 @@ class Core:
             for kind, one in found.items()
             if wanted[kind]
         }
+
+    async def preview(self, asset_id: int, side: int) -> Path:
+        """A small JPEG of an archived asset."""
+        shown = await self.catalog.read(browse.one, asset_id)
+        if shown is None:
+            raise FileVanished(f"no asset {asset_id} to look at")
+        source = self.archive.path_of(shown.path)
+        return await self._previews.get(source, shown.sha256, side)
 
     async def submit_code(self, code: str) -> None:
         """Hand in a two-factor code."""

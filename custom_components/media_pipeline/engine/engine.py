@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig, TargetConfig
@@ -22,6 +23,7 @@ from .model import (
     PlanSummary,
     PutAside,
     RunSummary,
+    ShownAsset,
     Snapshot,
     Stage,
 )
@@ -215,6 +217,39 @@ class Engine:
     async def estimate(self) -> dict[MediaKind, KindEstimate]:
         """What compressing the archived files that wait will take and save, by kind."""
         return await self._call(self._opened().estimate())
+
+    async def libraries(self) -> list[str]:
+        """Libraries with archived assets to look at."""
+        from .catalog import browse
+
+        return await self._call(self._opened().catalog.read(browse.libraries))
+
+    async def folders(self, library: str) -> dict[str, int]:
+        """Folder (``2024/05``) → archived assets in it, the newest first."""
+        from .catalog import browse
+
+        return await self._call(self._opened().catalog.read(browse.folders, library))
+
+    async def in_folder(self, library: str, folder: str) -> list[ShownAsset]:
+        """The archived assets of a folder that are not hidden, the newest first."""
+        from .catalog import browse
+
+        return await self._call(self._opened().catalog.read(browse.in_folder, library, folder))
+
+    async def shown(self, asset_id: int) -> tuple[ShownAsset, Path] | None:
+        """An archived asset and its file; None when there is none to look at."""
+        from .catalog import browse
+
+        core = self._opened()
+        asset = await self._call(core.catalog.read(browse.one, asset_id))
+        return None if asset is None else (asset, core.archive.path_of(asset.path))
+
+    async def preview(self, asset_id: int, side: int) -> Path:
+        """A JPEG of an archived asset that fits a square of ``side`` pixels.
+
+        Raises FileVanished, MediaUnreadable, the archive's errors, and the media workers'.
+        """
+        return await self._call(self._opened().preview(asset_id, side))
 
     async def submit_code(self, code: str) -> None:
         """Answer Apple's question for a two-factor code; an event tells how it went.

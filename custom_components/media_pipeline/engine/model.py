@@ -332,6 +332,19 @@ class RunProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownAsset:
+    """An asset and the archived file that shows it: the edit, where there is one."""
+
+    asset_id: int
+    filename: str
+    kind: Kind
+    path: str
+    """Below the archive."""
+    sha256: str
+    container: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class KindEstimate:
     """What compressing the photos or the videos that wait will take and save, roughly."""
 

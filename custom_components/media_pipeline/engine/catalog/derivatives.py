@@ -40,7 +40,7 @@ def to_derive(
     connection: Connection, role: Role, now: int, limit: int, skip: Collection[int] = ()
 ) -> Sequence[Row[Any]]:
     """Resources to make a motion photo or share copy of; columns ``inputs`` and ``film_path``."""
-    query, inputs = _pairs() if role == Role.MOTION_PHOTO else _shown()
+    query, inputs = _pairs() if role == Role.MOTION_PHOTO else shown()
     return connection.execute(
         query.outerjoin(
             derivatives,
@@ -90,7 +90,7 @@ def _pairs() -> tuple[Select[Any], Any]:
     return query, inputs
 
 
-def _shown() -> tuple[Select[Any], Any]:
+def shown() -> tuple[Select[Any], Any]:
     """What the owner sees of each asset: the edit where there is one, else the original."""
     other = resources.alias("other")
 

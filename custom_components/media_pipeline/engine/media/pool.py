@@ -50,6 +50,8 @@ _ERRORS: dict[str, type[PipelineError]] = {
     )
 }
 _PHOTO_MEMORY = 3 << 29
+_PREVIEW_ROOM = 30_000_000
+_LARGEST_PREVIEW = 16 << 20
 _PROBE_ROOM = 8_000_000  # a file's part of the time for many
 _SECONDS_PER_MB = {
     "probe": 1.0,
@@ -58,6 +60,7 @@ _SECONDS_PER_MB = {
     "video": 120.0,
     "motion": 10.0,
     "share": 20.0,
+    "preview": 1.0,
 }
 
 
@@ -91,6 +94,7 @@ class MediaPool:
         self._processors = os.process_cpu_count() or 1
         self.pace = pace or Pace(workers)
         self._probing = asyncio.Semaphore(1)
+        self._previewing = asyncio.Semaphore(2)
         self._timeout = timeout
         self._memory = memory_bytes
         self._command = worker or default_command()
@@ -141,6 +145,21 @@ class MediaPool:
             raise
         except PipelineError as err:
             return err
+
+    async def preview(self, source: Path, destination: Path, side: int) -> None:
+        """Make a small JPEG (see ``preview``) of a photo or film; raises like ``compress``.
+
+        Waits for no turn and never rests, because somebody looks at an empty place.
+        """
+        partial = destination.with_name(f".{destination.name}.mp-part")
+        order = {"job": "preview", "source": str(source), "partial": str(partial), "side": side}
+        async with self._previewing:
+            await asyncio.to_thread(size_of, source)
+            try:
+                await self._run(order, _PREVIEW_ROOM, _LARGEST_PREVIEW)
+                await asyncio.to_thread(partial.replace, destination)
+            finally:
+                await asyncio.shield(asyncio.to_thread(remove_partial, partial))
 
     async def close(self) -> None:
         """Stop all children; jobs under way and later ones end with EngineStopped."""

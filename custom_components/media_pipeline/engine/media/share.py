@@ -55,7 +55,7 @@ def _photo(source: Path, destination: Path, preset: PhotoPreset) -> None:
             options: dict[str, Any] = {"exif": _few_words(image)}
             if profile := image.info.get("icc_profile"):
                 options["icc_profile"] = profile
-            shown = _plain(ImageOps.exif_transpose(image))
+            shown = plain(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError, ValueError, RuntimeError) as err:
         raise MediaUnreadable(f"the photo does not decode: {err}") from err
     shown.info = {}
@@ -71,7 +71,7 @@ def _photo(source: Path, destination: Path, preset: PhotoPreset) -> None:
     )
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
     """The picture as JPEG can hold it; what is see-through becomes white."""
     if image.mode in {"RGB", "L"}:
         return image

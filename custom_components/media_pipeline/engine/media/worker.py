@@ -75,6 +75,11 @@ def _run(job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, An
         from .probe import probe_file
 
         return probe_file(source)
+    if job["job"] == "preview":
+        from .preview import make_preview
+
+        make_preview(source, Path(job["partial"]), int(job["side"]))
+        return {"kept": True}
     outcome = _make(job, source, Path(job["partial"]), progress)
     return {
         "kept": outcome.kept,
