@@ -185,7 +185,9 @@ async def test_reason_of_a_file_that_can_not_be_read(world: World) -> None:
 
 
 async def test_captions_are_written_where_wanted(world: World) -> None:
-    world.compress = CompressConfig(gentle=False, videos=False, min_saving=0.0, captions=True)
+    world.compress = CompressConfig(
+        gentle=False, videos=False, min_saving=0.0, captions=True, photo_quality=93
+    )
     async with world.core() as core:
         await run(core, Stage.INGEST)
         await core.catalog.write(

@@ -44,7 +44,7 @@ async def test_a_bad_result_is_rejected_and_a_good_one_is_stored_with_its_measur
     world: World,
 ) -> None:
     floor = SETTINGS[Care.BALANCED].floor
-    world.compress = CompressConfig(videos=False, photo_quality=2, min_saving=0.0)
+    world.compress = CompressConfig(gentle=False, videos=False, photo_quality=2, min_saving=0.0)
     async with world.core() as core:
         await run(core, Stage.INGEST, Stage.COMPRESS)
         before = hashes(world.archive)

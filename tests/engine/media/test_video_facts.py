@@ -178,6 +178,33 @@ def test_a_cameras_readings_are_not_lost(tmp_path: Path) -> None:
     assert (outcome.reason, outcome.note) == (Reason.EXTRA_TRACKS, "gpmd")
 
 
+_ALL_AROUND = b"""<?xml version="1.0"?><rdf:SphericalVideo
+xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+xmlns:GSpherical="http://ns.google.com/videos/1.0/spherical/">
+<GSpherical:Spherical>true</GSpherical:Spherical>
+<GSpherical:Stitched>true</GSpherical:Stitched>
+<GSpherical:StitchingSoftware>x</GSpherical:StitchingSoftware>
+<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType></rdf:SphericalVideo>"""
+
+
+def test_a_film_all_around_is_left_alone(tmp_path: Path) -> None:
+    """What makes it one would be lost, and it would be shown as a strange flat film."""
+    source = making.video(tmp_path / "a.mp4", flags="")
+    raw = source.read_bytes()
+    note = box(b"uuid", bytes.fromhex("ffcc8263f8554a938814587a02521fdd") + _ALL_AROUND)
+    moov, trak = raw.index(b"moov") - 4, raw.index(b"trak") - 4  # written last
+    sizes = {at: struct.unpack_from(">I", raw, at)[0] for at in (moov, trak)}
+    made = bytearray(raw)
+    end = trak + sizes[trak]
+    made[end:end] = note
+    for at, size in sizes.items():
+        made[at : at + 4] = struct.pack(">I", size + len(note))
+    source.write_bytes(made)
+    check_container(source)
+    assert compress_video(source, tmp_path / "b.mp4", FAST).reason is Reason.SPATIAL
+    assert not (tmp_path / "b.mp4").exists()
+
+
 # --- colours and HDR ------------------------------------------------------------------------------
 
 PQ = (16, 9, 9)

@@ -151,7 +151,8 @@ def _judge(
     if bits <= floor:
         low = Reason.ALREADY_HEVC_LOW if context.name in _EFFICIENT else Reason.LOW_BITRATE
         raise LeftAlone(low, f"{bits / 1e6:.2f} of {floor / 1e6:.2f} Mbit/s")
-    if short := memory_short(size[0] * size[1], pixels):
+    depth = 10 if context.pix_fmt == _TEN_BITS else 8
+    if short := memory_short(size[0] * size[1], pixels, depth):
         raise LeftAlone(Reason.NO_MEMORY, short)
     colour = colour_of(source, video.index)
     if colour.moving:
