@@ -37,6 +37,8 @@ class CatalogView:
     archived_assets: int
     originals: tuple[File, ...]
     records: tuple[File, ...]
+    sidecars: tuple[File, ...]
+    """XMP, for photo programs."""
     smaller: tuple[Smaller, ...]
     copies: dict[str, tuple[File, ...]]
     """Target id → its proven copies."""
@@ -107,6 +109,7 @@ def read_catalog(path: Path) -> CatalogView:
             ),
             originals=files(_ORIGINAL),
             records=files("role = 'record'"),
+            sidecars=files("role = 'xmp'"),
             smaller=tuple(Smaller(File(*row[:3]), File(*row[3:])) for row in smaller),
             copies={target_id: tuple(found) for target_id, found in copies.items()},
             unproven=dict(

@@ -53,7 +53,7 @@ def compare(
             if name == USB or not path.startswith(COMPRESSED)  # the NAS gets originals only
         }
         _target_rows(report, name, catalog, targets[name], found, wanted)
-    known = {f.path for f in (*catalog.originals, *catalog.records)}
+    known = {f.path for f in (*catalog.originals, *catalog.records, *catalog.sidecars)}
     known |= {smaller.file.path for smaller in catalog.smaller}
     report.add("files in the archive that nobody knows", 0, len(archive.keys() - known))
     _cleanup_rows(report, catalog, assets, holdings, freed)
@@ -95,6 +95,8 @@ def _archive_rows(
         "B",
     )
     report.add("records kept beside them", len(catalog.records), len(records))
+    sidecars = sum(path.endswith(".xmp") for path in archive)
+    report.add("XMP sidecars beside them", len(catalog.sidecars), sidecars)
 
 
 def _smaller_rows(report: Report, catalog: CatalogView, archive: dict[str, Found]) -> None:
