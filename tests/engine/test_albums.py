@@ -54,7 +54,8 @@ async def test_first_listing_and_every_change(world: World) -> None:
     order("album", title="Rome", create=True, parent="Italy", add=list(range(150)))
     order("album", title="Best", create=True, add=[0, 7])
     async with world.core() as core:
-        # library 2, the empty page behind it twice, hidden, deleted; albums: 3 levels, Best 1, Rome 3; the feed and its zones 2
+        # library 2, the empty page behind it twice, hidden, deleted;
+        # albums: 3 levels, Best 1, Rome 3; the feed and its zones 2
         assert await _api_calls(world, core) == 6 + 3 + 4 + 2
         assert await core.catalog.read(_stored) == {
             "Trips/Italy/Rome": _names(world, *range(150)),

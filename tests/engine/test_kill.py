@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,8 @@ async def _killed_run(world: World, what: str, in_the_middle: Callable[[], bool]
                 assert process.returncode is None, "it ended before it could be killed"
                 await asyncio.sleep(0.005)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended before it could be killed: told above
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

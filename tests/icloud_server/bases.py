@@ -14,7 +14,7 @@ from PIL import Image
 
 from .exif import PLACEHOLDER_DATE, exif_bytes
 
-VERSION = "2"
+VERSION = "3"
 PLACEHOLDER_IDENTIFIER = "00000000-1111-4222-8333-444444444444"
 PLACEHOLDER_LOCATION = "+11.1111-022.2222/"
 PLACEHOLDER_TIME = "2001-02-03T04:05:06+0000"
@@ -60,7 +60,7 @@ def texture(variant: int, width: int = 1024, height: int = 768) -> NDArray[np.ui
         + 128
         for c in range(3)
     ]
-    picture = np.stack(waves, axis=-1) + random.normal(0, 6, (height, width, 3))
+    picture = np.stack(waves, axis=-1) + random.normal(0, 2.5, (height, width, 3))
     return picture.clip(0, 255).astype(np.uint8)
 
 

@@ -9,10 +9,13 @@ from unittest.mock import patch
 
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 # Without this import the harness's own package of the same name would be found first.
 import custom_components.media_pipeline
+from custom_components.media_pipeline.const import DOMAIN
 from tests.icloud_server.client import StandIn
 
 from .fake_engine import FakeEngine
@@ -45,6 +48,15 @@ def hass_config_dir(tmp_path: Path) -> Iterator[str]:
         if thread.name.startswith(OUR_THREADS):
             thread.join(20)
             assert not thread.is_alive(), f"{thread.name} outlives Home Assistant"
+
+
+@pytest.fixture
+async def hass_client(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator
+) -> ClientSessionGenerator:
+    """The harness's, which takes no new addresses once it is open: ours are there before that."""
+    assert await async_setup_component(hass, DOMAIN, {})
+    return hass_client
 
 
 @pytest.fixture
