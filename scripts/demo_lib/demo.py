@@ -285,6 +285,20 @@ class Demo:
 
     # --- trouble ------------------------------------------------------------------------------
 
+    async def stored(self) -> None:
+        """Home Assistant writes what was set up a second later; wait until it did."""
+        await self._until("what was set up is stored", self._is_stored)
+
+    async def _is_stored(self) -> bool:
+        path = self.places.config / ".storage" / "core.config_entries"
+        if not path.exists():
+            return False
+        text = await asyncio.to_thread(path.read_text)
+        return self.installed.entry_id in text and all(
+            name in text
+            for name in (str(self.places.archive), str(self.places.usb), self.places.nas.name)
+        )
+
     async def power_cut(self) -> None:
         """Kill Home Assistant in the middle of everything and start it again."""
         await self.hass.kill()

@@ -16,7 +16,7 @@ from .hass_log import complaints
 pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("socket_enabled")]
 
 ASSETS = 30
-DOWNLOADS = 8
+DOWNLOADS = 16
 """At most so many files are being fetched at a time: they may be fetched again."""
 UPLOADS = 8
 """At most so many files are being sent to a target at a time."""
@@ -25,6 +25,7 @@ UPLOADS = 8
 async def test_power_cut() -> None:
     """Nothing is lost, nothing is done twice, nothing unfinished stays behind."""
     async with Demo(assets=ASSETS, latency_ms=100) as demo:
+        await demo.stored()
         await demo.start_run()
         before = await _archived(demo, at_least=10)
         await demo.power_cut()
