@@ -44,9 +44,12 @@ async def keep_saving(context: StageContext, ended: asyncio.Event) -> None:
             # the question for what is to be written costs more, the more waits to be fetched
             async with asyncio.timeout(max(_PAUSE, _REST * took)):
                 await ended.wait()
-        began = monotonic()
-        await save_records(context)
-        took = monotonic() - began
+        if not ended.is_set():
+            began = monotonic()
+            await save_records(context)
+            took = monotonic() - began
+    # also what arrived while the last ones were written
+    await save_records(context)
 
 
 async def save_records(context: StageContext) -> None:
