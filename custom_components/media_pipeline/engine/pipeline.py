@@ -79,7 +79,7 @@ class Run:
             outcome = RunOutcome.INTERRUPTED if self.interrupted else RunOutcome.CANCELLED
             if task := asyncio.current_task():
                 task.uncancel()
-        except Exception as err:
+        except Exception as err:  # whatever it is, the run must end in the catalog
             outcome = RunOutcome.FAILED
             named = _first(err)
             if named is None:

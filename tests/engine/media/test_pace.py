@@ -223,6 +223,7 @@ async def test_a_stopped_child_ends_with_its_parent(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     await until(lambda: state_of(child) in {"", "Z"})
+    assert state_of(child) in {"", "Z"}
 
 
 async def test_progress_inside_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,7 +122,7 @@ class SftpTarget:
             for path in list(self._orphans):
                 await session.remove(path)
                 self._orphans.discard(path)
-        except BaseException:
+        except BaseException:  # cancelled too: no session may stay open
             await session.close()
             raise
         return session
@@ -155,7 +155,7 @@ class SftpTarget:
                 delivery = await self._publish(
                     session, part, final, path, size, sha256, mtime, replace=replace
                 )
-            except BaseException:
+            except BaseException:  # cancelled too: no half file may stay behind
                 await self._discard(session, part)
                 raise
             if delivery.already_there:

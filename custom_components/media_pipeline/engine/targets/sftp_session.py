@@ -70,7 +70,7 @@ class SftpSession:
             conn.abort()
             kind = TargetUnreachable if lost else NoSftpService
             raise kind(f"{config.host}: {err}", host=config.host) from err
-        except BaseException:
+        except BaseException:  # cancelled too: no connection may stay open
             conn.abort()
             raise
         path = config.path.rstrip("/") or "/"

@@ -59,7 +59,7 @@ async def claim(session: SftpSession, budget: Budget) -> tuple[str, RemoteShell 
         if marker_id is None:
             marker_id = new_marker_id()
             await _write_marker(session, marker_id, replace=text is not None)
-    except BaseException:
+    except BaseException:  # cancelled too: folders made for the test go
         for path in reversed(made):
             with suppress(asyncssh.Error, OSError):
                 async with asyncio.timeout(5):
@@ -95,7 +95,7 @@ async def _write_marker(session: SftpSession, marker_id: str, *, replace: bool) 
     try:
         await session.write_small(part, marker_text(marker_id).encode())
         await session.publish(part, MARKER_NAME, replace=replace)
-    except BaseException:
+    except BaseException:  # cancelled too: the test file goes
         with suppress(PipelineError):
             await session.remove(part)
         raise

@@ -140,7 +140,7 @@ async def upload(
                 flushed = False
             await file.close()
         return flushed
-    except BaseException:
+    except BaseException:  # cancelled too: no file may stay open there
         if session.alive:
             with suppress(asyncssh.Error, OSError):
                 async with asyncio.timeout(5):
