@@ -123,11 +123,26 @@ def derived(
     container: str,
 ) -> None:
     """A derivative was made of ``row`` (from ``to_derive``); it takes an older one's place."""
-    now = now_ms()
     _retire(connection, row.asset_id, role)
+    insert_derived(connection, row, role, path=path, sha256=sha256, size=size, container=container)
+    _settle(connection, row, role, CompressState.DONE, None)
+
+
+def insert_derived(
+    connection: Connection,
+    source: Any,
+    role: Role,
+    *,
+    path: str,
+    sha256: str,
+    size: int,
+    container: str,
+) -> None:
+    """A file that was made of ``source`` (a row of resources) is in the archive, proven."""
+    now = now_ms()
     connection.execute(
         insert(resources).values(
-            asset_id=row.asset_id,
+            asset_id=source.asset_id,
             role=role,
             filename=path.rpartition("/")[2],
             size=size,
@@ -138,10 +153,9 @@ def derived(
             container=container,
             archived_at=now,
             proven_at=now,
-            derived_from=row.id,
+            derived_from=source.id,
         )
     )
-    _settle(connection, row, role, CompressState.DONE, None)
 
 
 def not_derived(connection: Connection, row: Any, role: Role, reason: str) -> None:

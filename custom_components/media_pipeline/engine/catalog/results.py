@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ..clock import now_ms
 from ..model import DERIVED_ROLES, WRITTEN_ROLES, CompressState, ResourceState, Role
-from .derivatives import derive_again
+from .derivatives import derive_again, insert_derived
 from .failures import Failure, next_try
 from .schema import assets, resources
 from .store import write_journal
@@ -126,27 +126,20 @@ def compressed(
     quality: float | None = None,
 ) -> None:
     """A smaller version was made of ``source`` (a row of resources); ``quality`` is its SSIM."""
-    now = now_ms()
+    now_ms()
     connection.execute(
         update(resources)
         .where(resources.c.derived_from == source.id)
         .values(current=False, path=None)
     )
-    connection.execute(
-        insert(resources).values(
-            asset_id=source.asset_id,
-            role=Role.COMPRESSED,
-            filename=path.rpartition("/")[2],
-            size=size,
-            version=sha256,
-            state=ResourceState.ARCHIVED,
-            path=path,
-            sha256=sha256,
-            container=container,
-            archived_at=now,
-            proven_at=now,
-            derived_from=source.id,
-        )
+    insert_derived(
+        connection,
+        source,
+        Role.COMPRESSED,
+        path=path,
+        sha256=sha256,
+        size=size,
+        container=container,
     )
     connection.execute(
         update(resources)
