@@ -66,3 +66,4 @@ CONF_PRIVATE_KEY: Final = "private_key"
 CONF_PASSPHRASE: Final = "passphrase"  # noqa: S105 the name of a field
 CONF_HOST_KEY: Final = "host_key"
 CONF_PARALLEL: Final = "parallel"
+CONF_BANDWIDTH: Final = "bandwidth"

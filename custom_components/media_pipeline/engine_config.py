@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PATH, CONF_PORT, CONF_USERNAME
+from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import HomeAssistant
 
 from .const import (
@@ -20,26 +20,19 @@ from .const import (
     CONF_CHINA,
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
-    CONF_CONTENT,
     CONF_DOLBY_VISION,
     CONF_DOWNLOAD_LIMIT,
     CONF_DOWNLOADS,
     CONF_FOLDER,
     CONF_GENTLE,
-    CONF_HOST_KEY,
-    CONF_KIND,
     CONF_LIBRARIES,
     CONF_MAX_ASSETS_PER_PLAN,
     CONF_MIN_AGE_DAYS,
     CONF_MIN_SAVING,
-    CONF_OFF_MACHINE,
-    CONF_PARALLEL,
-    CONF_PASSPHRASE,
     CONF_PHOTO_FORMAT,
     CONF_PHOTO_MEGAPIXELS,
     CONF_PHOTO_QUALITY,
     CONF_PREVIEW_CACHE,
-    CONF_PRIVATE_KEY,
     CONF_PROTECT_FAVORITES,
     CONF_PROTECT_HIDDEN,
     CONF_REQUIRE_OFF_MACHINE,
@@ -52,22 +45,18 @@ from .const import (
     DOMAIN,
     SOURCE_ICLOUD,
     SUBENTRY_TARGET,
-    TARGET_SFTP,
 )
 from .engine.config import (
     CompressConfig,
     EngineConfig,
     FolderSourceConfig,
-    FolderTargetConfig,
     ICloudSourceConfig,
     SafetyConfig,
-    SftpTargetConfig,
     SourceConfig,
-    TargetConfig,
 )
 from .engine.media.jobs import PhotoFormat, VideoCodec
 from .engine.media.presets import Care
-from .engine.model import Content
+from .target_kinds.registry import build_target_config
 
 SESSION_DIR = "session"
 
@@ -164,33 +153,6 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
 def target_subentries(entry: ConfigEntry[Any]) -> list[ConfigSubentry]:
     """The entry's targets, in the order they were added."""
     return [s for s in entry.subentries.values() if s.subentry_type == SUBENTRY_TARGET]
-
-
-def build_target_config(data: Mapping[str, Any], target_id: str, name: str) -> TargetConfig:
-    """A target as the engine knows it; also used to test one before it is stored."""
-    content = Content(data.get(CONF_CONTENT, Content.ORIGINALS))
-    if data[CONF_KIND] == TARGET_SFTP:
-        return SftpTargetConfig(
-            target_id=target_id,
-            name=name,
-            host=data[CONF_HOST],
-            port=int(data[CONF_PORT]),
-            username=data[CONF_USERNAME],
-            password=data.get(CONF_PASSWORD),
-            private_key=data.get(CONF_PRIVATE_KEY),
-            passphrase=data.get(CONF_PASSPHRASE),
-            host_key=data[CONF_HOST_KEY],
-            path=data[CONF_PATH],
-            content=content,
-            parallel=int(data.get(CONF_PARALLEL, 8)),
-        )
-    return FolderTargetConfig(
-        target_id=target_id,
-        name=name,
-        path=Path(data[CONF_PATH]),
-        content=content,
-        off_machine=data.get(CONF_OFF_MACHINE, False),
-    )
 
 
 def _source(data: Mapping[str, Any]) -> SourceConfig:

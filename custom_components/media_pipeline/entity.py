@@ -8,9 +8,10 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import CONF_KIND, CONF_SOURCE, DOMAIN, MANUFACTURER, SOURCE_ICLOUD, TARGET_SFTP
+from .const import CONF_SOURCE, DOMAIN, MANUFACTURER, SOURCE_ICLOUD
 from .coordinator import MediaPipelineCoordinator
 from .engine.model import TargetStatus
+from .target_kinds.registry import kind_of
 
 
 def source_device_info(entry: ConfigEntry[Any]) -> DeviceInfo:
@@ -62,7 +63,7 @@ class TargetEntity(CoordinatorEntity[MediaPipelineCoordinator]):
             entry_type=DeviceEntryType.SERVICE,
             identifiers={(DOMAIN, key)},
             manufacturer=MANUFACTURER,
-            model="SFTP target" if subentry.data[CONF_KIND] == TARGET_SFTP else "Folder target",
+            model=kind_of(subentry.data).model,
             name=subentry.title,
             via_device_id=dr.async_get_device_id_by_identifier(
                 coordinator.hass, (DOMAIN, entry.entry_id), config_entry_id=entry.entry_id

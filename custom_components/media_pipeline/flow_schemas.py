@@ -1,23 +1,13 @@
 """The forms of the flows."""
 
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import Any
 
 import voluptuous as vol
 from homeassistant.const import (
-    CONF_HOST,
-    CONF_NAME,
     CONF_PASSWORD,
-    CONF_PATH,
-    CONF_PORT,
-    CONF_USERNAME,
 )
 from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -36,7 +26,6 @@ from .const import (
     CONF_CHINA,
     CONF_COMPRESS_PHOTOS,
     CONF_COMPRESS_VIDEOS,
-    CONF_CONTENT,
     CONF_DOLBY_VISION,
     CONF_DOWNLOAD_LIMIT,
     CONF_DOWNLOADS,
@@ -46,14 +35,10 @@ from .const import (
     CONF_MAX_ASSETS_PER_PLAN,
     CONF_MIN_AGE_DAYS,
     CONF_MIN_SAVING,
-    CONF_OFF_MACHINE,
-    CONF_PARALLEL,
-    CONF_PASSPHRASE,
     CONF_PHOTO_FORMAT,
     CONF_PHOTO_MEGAPIXELS,
     CONF_PHOTO_QUALITY,
     CONF_PREVIEW_CACHE,
-    CONF_PRIVATE_KEY,
     CONF_PROTECT_FAVORITES,
     CONF_PROTECT_HIDDEN,
     CONF_REQUIRE_OFF_MACHINE,
@@ -65,39 +50,12 @@ from .const import (
 )
 from .engine.media.jobs import PhotoFormat, VideoCodec
 from .engine.media.presets import Care
-from .engine.model import Content, LibraryInfo
+from .engine.model import LibraryInfo
 from .engine_config import OPTION_DEFAULTS
+from .selectors import PASSWORD, SWITCH, TEXT, number, one_of
 
 CONF_CODE = "code"
 CONF_NEW_CODE = "new_code"
-
-TEXT = TextSelector()
-PASSWORD = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
-)
-SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
-KEY = TextSelector(TextSelectorConfig(multiline=True, autocomplete="off"))
-SWITCH = BooleanSelector()
-
-
-def number(low: int, high: int, unit: str | None = None) -> NumberSelector:
-    """A whole number typed into a box."""
-    config = NumberSelectorConfig(min=low, max=high, step=1, mode=NumberSelectorMode.BOX)
-    if unit is not None:
-        config["unit_of_measurement"] = unit
-    return NumberSelector(config)
-
-
-def one_of(choices: type[StrEnum], key: str) -> SelectSelector:
-    """One of a few, in a list that opens."""
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=[choice.value for choice in choices],
-            translation_key=key,
-            mode=SelectSelectorMode.DROPDOWN,
-        )
-    )
-
 
 ICLOUD = vol.Schema(
     {
@@ -229,36 +187,3 @@ def _library_label(library: LibraryInfo) -> str:
     if not library.shared:
         return "Personal Library" if library.key == "PrimarySync" else library.key
     return f"Shared Library ({library.key.removeprefix('SharedSync-')[:8]})"
-
-
-_CONTENT = SelectSelector(
-    SelectSelectorConfig(
-        options=[content.value for content in Content],
-        translation_key=CONF_CONTENT,
-        mode=SelectSelectorMode.LIST,
-    )
-)
-_TARGET_NAME = {vol.Required(CONF_NAME): TEXT}
-
-FOLDER_TARGET = vol.Schema(
-    {
-        **_TARGET_NAME,
-        vol.Required(CONF_PATH): TEXT,
-        vol.Required(CONF_CONTENT, default=Content.ORIGINALS.value): _CONTENT,
-        vol.Required(CONF_OFF_MACHINE, default=False): SWITCH,
-    }
-)
-SFTP_TARGET = vol.Schema(
-    {
-        **_TARGET_NAME,
-        vol.Required(CONF_HOST): TEXT,
-        vol.Required(CONF_PORT, default=22): number(1, 65535),
-        vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
-        vol.Optional(CONF_PASSWORD): SECRET,
-        vol.Optional(CONF_PRIVATE_KEY): KEY,
-        vol.Optional(CONF_PASSPHRASE): SECRET,
-        vol.Required(CONF_PATH): TEXT,
-        vol.Required(CONF_CONTENT, default=Content.ORIGINALS.value): _CONTENT,
-        vol.Required(CONF_PARALLEL, default=8): number(1, 32),
-    }
-)

@@ -72,9 +72,9 @@ class World:
             ),
             targets=(
                 FolderTargetConfig(
-                    "disk",
-                    "Disk",
-                    self.target,
+                    target_id="disk",
+                    name="Disk",
+                    path=self.target,
                     content=self.content,
                     off_machine=True,
                     reserve_bytes=0,

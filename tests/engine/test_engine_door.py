@@ -57,7 +57,9 @@ def config(tmp_path: Path) -> EngineConfig:
         archive_id=identity.marker_id,
         archive_device=identity.device_id,
         source=FolderSourceConfig(card.parent),
-        targets=(FolderTargetConfig("disk", "Disk", tmp_path / "target", reserve_bytes=0),),
+        targets=(FolderTargetConfig(
+                target_id="disk", name="Disk", path=tmp_path / "target", reserve_bytes=0
+            ),),
         compress=CompressConfig(gentle=False),
         archive_reserve_bytes=0,
     )

@@ -78,7 +78,11 @@ async def test_folder(
     assert fake_engines[-1].running
     assert fake_engines[-1].config.targets == (
         FolderTargetConfig(
-            subentry.subentry_id, "Second disk", places.target, Content.ORIGINALS, off_machine=True
+            target_id=subentry.subentry_id,
+            name="Second disk",
+            path=places.target,
+            content=Content.ORIGINALS,
+            off_machine=True,
         ),
     )
     result = await begin(hass, fake_entry, "folder")
@@ -91,13 +95,13 @@ async def test_folder_target_can_not_be_used(
 ) -> None:
     result = await begin(hass, fake_entry, "folder")
     with patch(
-        "custom_components.media_pipeline.target_flow.probe_target",
+        "custom_components.media_pipeline.target_steps.probe_target",
         side_effect=errors.TargetReadOnly("why"),
     ):
         result = await answer(hass, result, FOLDER | {"path": str(places.target)})
     assert result["errors"] == {"base": "target_read_only"}
     with patch(
-        "custom_components.media_pipeline.target_flow.probe_target",
+        "custom_components.media_pipeline.target_steps.probe_target",
         side_effect=errors.UrlExpired("why"),
     ):
         result = await answer(hass, result, FOLDER | {"path": str(places.target)})
@@ -179,6 +183,7 @@ async def test_sftp(
     subentry = only_target(fake_entry)
     assert dict(subentry.data) == {
         "kind": "sftp",
+        "bandwidth": 0,
         "host_key": " ".join(server.access.host_key.split()[:2]),
         **{
             name: int(value) if isinstance(value, float) else value
@@ -237,7 +242,7 @@ async def test_sftp_with_a_key_made_for_it(
     result = await answer(hass, result, {})
     assert result["errors"] == {"base": "target_unreachable"}
     await server.start()
-    with patch("custom_components.media_pipeline.target_flow.probe_target"):
+    with patch("custom_components.media_pipeline.target_steps.probe_target"):
         result = await answer(hass, result, {})
         result = await answer(hass, result, {})
     assert result["type"] is FlowResultType.CREATE_ENTRY

@@ -35,6 +35,7 @@ from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.model import EVENT_TYPES, LibraryInfo
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
+from custom_components.media_pipeline.target_kinds.registry import KINDS
 
 ROOT = Path(integration.__file__).parent
 TEXTS: dict[str, Any] = json.loads((ROOT / "translations" / "en.json").read_text())
@@ -64,8 +65,7 @@ CONFIG_FORMS: Forms = {
 }
 TARGET_FORMS: Forms = {
     "user": None,
-    "folder": flow_schemas.FOLDER_TARGET,
-    "sftp": flow_schemas.SFTP_TARGET,
+    **{key: kind.schema for key, kind in KINDS.items()},
     "new_key": vol.Schema({}),
     "host_key": vol.Schema({}),
     "changed_host_key": vol.Schema({}),
@@ -86,7 +86,9 @@ def shown_steps(flow: type) -> set[str]:
     """Steps that a flow can show: form and menu ids in its source."""
     ours = [cls for cls in flow.__mro__ if cls.__module__.startswith(integration.__name__)]
     shown = re.compile(r'(?:step_id=|_async_code\()"(\w+)"')
-    return {step for cls in ours for step in shown.findall(inspect.getsource(cls))}
+    found = {step for cls in ours for step in shown.findall(inspect.getsource(cls))}
+    kinds = {key for key in KINDS if hasattr(flow, f"async_step_{key}")}
+    return found | kinds if issubclass(flow, TargetFlow) else found
 
 
 def menu_options(module: str) -> set[str]:
@@ -121,14 +123,17 @@ def test_steps_and_fields(flow: type, texts: dict[str, Any], forms: Forms) -> No
 
 
 @pytest.mark.parametrize(
-    ("module", "texts"),
-    [("config_flow", TEXTS["config"]), ("target_flow", TEXTS["config_subentries"]["target"])],
+    ("texts", "options"),
+    [
+        (TEXTS["config"], menu_options("config_flow")),
+        (TEXTS["config_subentries"]["target"], set(KINDS)),
+    ],
 )
-def test_menus(module: str, texts: dict[str, Any]) -> None:
+def test_menus(texts: dict[str, Any], options: set[str]) -> None:
     offered = set(
         chain.from_iterable(step.get("menu_options", {}) for step in texts["step"].values())
     )
-    assert offered == menu_options(module)
+    assert offered == options
 
 
 def test_flow_errors() -> None:
@@ -137,7 +142,7 @@ def test_flow_errors() -> None:
     raised = set(re.findall(r'FolderRefused\("(\w+)"\)', SOURCES["archive_check"]))
     known = flow_errors.CONFIG_ERRORS | flow_errors.TARGET_ERRORS
     assert raised <= known
-    for module in ("config_flow", "sign_in_flow", "target_flow"):
+    for module in ("config_flow", "sign_in_flow", "target_flow", "target_steps"):
         for key in re.findall(r'errors\[[^\]]+\] = "(\w+)"', SOURCES[module]):
             assert key in known
 
@@ -154,7 +159,7 @@ def test_aborts() -> None:
         "reconfigure_successful",
     }
     assert set(TEXTS["config"]["abort"]) == by_home_assistant
-    own = set(re.findall(r'AbortFlow\("(\w+)"\)', SOURCES["target_flow"]))
+    own = set(re.findall(r'AbortFlow\("(\w+)"\)', SOURCES["target_steps"]))
     target = TEXTS["config_subentries"]["target"]
     assert set(target["abort"]) == own | {"reconfigure_successful"}
     assert set(target["initiate_flow"]) == {"user", "reconfigure"}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .media.jobs import PhotoFormat, VideoCodec
 from .media.presets import Care
@@ -28,26 +28,40 @@ class FolderSourceConfig:
     kind: Literal["folder"] = "folder"
 
 
-@dataclass(frozen=True, slots=True)
-class FolderTargetConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetConfig:
+    """What every kind of target is told; each kind adds its own (see ``targets.registry``)."""
+
+    kind: ClassVar[str]
+    """Name of the kind, as it is stored and shown."""
+    target_id: str
+    name: str
+    content: Content = Content.ORIGINALS
+    reserve_bytes: int = 1 << 30
+    """Free space at the target that is never used up."""
+    off_machine: bool | None = None
+    """Whether the bytes lie on another machine; None lets the target find out."""
+    parallel: int = 8
+    """Files that are sent at the same time."""
+    bandwidth: int | None = None
+    """Bytes per second that may be sent; None is no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderTargetConfig(TargetConfig):
     """A folder on mounted storage."""
 
-    target_id: str
-    name: str
+    kind: ClassVar[str] = "folder"
     path: Path
-    content: Content = Content.ORIGINALS
-    off_machine: bool = False
+    off_machine: bool | None = False
     """True when the user says that the folder lies on another machine (a network mount)."""
-    reserve_bytes: int = 1 << 30
-    kind: Literal["folder"] = "folder"
 
 
-@dataclass(frozen=True, slots=True)
-class SftpTargetConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftpTargetConfig(TargetConfig):
     """A folder on an SSH server."""
 
-    target_id: str
-    name: str
+    kind: ClassVar[str] = "sftp"
     host: str
     username: str
     path: str
@@ -57,16 +71,9 @@ class SftpTargetConfig:
     password: str | None = None
     private_key: str | None = None
     passphrase: str | None = None
-    content: Content = Content.ORIGINALS
-    parallel: int = 8
-    reserve_bytes: int = 1 << 30
-    off_machine: bool | None = None
-    """Whether the bytes lie on another machine; None decides by the server's address."""
-    kind: Literal["sftp"] = "sftp"
 
 
 type SourceConfig = ICloudSourceConfig | FolderSourceConfig
-type TargetConfig = FolderTargetConfig | SftpTargetConfig
 
 
 @dataclass(frozen=True, slots=True)

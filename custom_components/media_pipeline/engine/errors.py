@@ -343,6 +343,12 @@ class CopyMissing(CorruptError):
     key = "copy_missing"
 
 
+class LocalWriteFailed(TransientError):
+    """A file brought back from a target can't be written on this machine."""
+
+    key = "local_write_failed"
+
+
 class NameRefused(PermanentError):
     """The target refuses the file's name or size."""
 

@@ -13,7 +13,9 @@ from tests.support.sshd import RealSshd, find_sshd
 
 from .place import Place
 
-KINDS = ("folder", "openssh", "openssh-sftp-only", "asyncssh")
+FOLDER_KINDS = ("folder", "openssh", "openssh-sftp-only", "asyncssh")
+"""Those whose files can be touched in a folder of this machine."""
+KINDS = (*FOLDER_KINDS,)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,15 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await end_place(made)
 
 
-@pytest.fixture(params=[kind for kind in KINDS if kind != "folder"])
+@pytest.fixture(params=FOLDER_KINDS)
+async def folders(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """An empty folder, reached in each of the ways; for tests that move the folder itself."""
+    made = await make_place(request.param, tmp_path / "served" / "target")
+    yield made
+    await end_place(made)
+
+
+@pytest.fixture(params=[kind for kind in FOLDER_KINDS if kind != "folder"])
 async def remote(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     """An empty folder on each kind of SFTP server."""
     made = await make_place(request.param, tmp_path / "served" / "target")

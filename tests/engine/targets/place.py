@@ -72,6 +72,31 @@ class Place:
         for target in self.opened:
             await target.close()
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether ``root`` is a folder here that holds what was sent."""
+        return True
+
+    @property
+    def has_marker(self) -> bool:
+        """Whether the target carries a marker."""
+        return (self.root / MARKER_NAME).exists()
+
+    # --- what the other side holds, seen past the target ------------------------------------------
+
+    def read(self, path: str) -> bytes:
+        """The bytes that lie at a path."""
+        return (self.root / path).read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file there, as somebody else would."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(data)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, as somebody else would."""
+        (self.root / path).unlink()
+
     def files(self, root: Path | None = None) -> set[str]:
         """Every file below the root but the marker, hidden ones too."""
         root = root or self.root

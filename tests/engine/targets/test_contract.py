@@ -8,6 +8,7 @@ import pytest
 
 from custom_components.media_pipeline.engine.errors import (
     FileVanished,
+    LocalWriteFailed,
     MarkerForeign,
     MarkerMissing,
     NameRefused,
@@ -21,7 +22,7 @@ from custom_components.media_pipeline.engine.targets.base import ProofRequest, T
 from custom_components.media_pipeline.engine.targets.registry import probe_target
 from tests.support.disks import SmallDisk
 
-from .conftest import KINDS, end_place, make_place
+from .conftest import FOLDER_KINDS, end_place, make_place
 from .place import MTIME, Place, make_sample, send
 
 PATH = "2024/05/IMG_0001.HEIC"
@@ -36,8 +37,9 @@ async def test_delivers_and_proves(place: Place, tmp_path: Path) -> None:
     [proof] = await target.prove([ProofRequest(PATH, sample.size)])
 
     assert (delivery.path, delivery.size, delivery.already_there) == (PATH, sample.size, False)
-    assert (place.root / PATH).read_bytes() == sample.data
-    assert (place.root / PATH).stat().st_mtime == MTIME
+    assert place.read(PATH) == sample.data
+    if place.is_folder:
+        assert (place.root / PATH).stat().st_mtime == MTIME
     assert place.files() == {PATH}
     assert sum(counts) == sample.size
     assert len(counts) > 1
@@ -64,7 +66,7 @@ async def test_empty_file(place: Place, tmp_path: Path) -> None:
 
     await send(target, sample, "empty.json")
 
-    assert (place.root / "empty.json").read_bytes() == b""
+    assert place.read("empty.json") == b""
     assert [p.sha256 for p in await target.prove([ProofRequest("empty.json", 0)])] == [
         sample.sha256
     ]
@@ -101,21 +103,20 @@ async def test_delivering_again_sends_nothing(place: Place, tmp_path: Path) -> N
 async def test_never_overwrites_foreign_data(place: Place, tmp_path: Path) -> None:
     target, sample = place.target(), make_sample(tmp_path, 500_000)
     await target.open()
-    foreign = place.root / PATH
-    foreign.parent.mkdir(parents=True)
-    foreign.write_bytes(b"x" * sample.size)  # the same size: only the hash tells
+    place.write(PATH, b"x" * sample.size)  # the same size: only the hash tells
 
     first = await send(target, sample, PATH)
     second = await send(target, sample, PATH)
 
     assert first.path == f"2024/05/IMG_0001~{sample.sha256[:8]}.HEIC"
     assert second == type(second)(first.path, sample.size, already_there=True)
-    assert foreign.read_bytes() == b"x" * sample.size
-    assert (place.root / first.path).read_bytes() == sample.data
+    assert place.read(PATH) == b"x" * sample.size
+    assert place.read(first.path) == sample.data
     assert place.files() == {PATH, first.path}
 
 
-async def test_a_folder_in_the_way(place: Place, tmp_path: Path) -> None:
+async def test_a_folder_in_the_way(folders: Place, tmp_path: Path) -> None:
+    place = folders
     target, sample = place.target(), make_sample(tmp_path, 5_000)
     await target.open()
     (place.root / PATH).mkdir(parents=True)
@@ -135,7 +136,7 @@ async def test_replaces_only_when_asked(place: Place, tmp_path: Path) -> None:
     delivery = await send(target, new, "record.json", replace=True)
 
     assert delivery.path == "record.json"
-    assert (place.root / "record.json").read_bytes() == new.data
+    assert place.read("record.json") == new.data
     assert place.files() == {"record.json"}
 
 
@@ -144,14 +145,14 @@ async def test_foreign_file_appears_while_sending(place: Place, tmp_path: Path) 
     await target.open()
 
     def interfere(_: int) -> None:
-        (place.root / PATH).write_bytes(b"foreign")
+        place.write(PATH, b"foreign")
 
     delivery = await send(target, sample, PATH, on_bytes=interfere)
 
     if delivery.path == PATH:  # a report may come after the file was published
         pytest.skip("the other file came too late")
-    assert (place.root / PATH).read_bytes() == b"foreign"
-    assert (place.root / delivery.path).read_bytes() == sample.data
+    assert place.read(PATH) == b"foreign"
+    assert place.read(delivery.path) == sample.data
 
 
 async def test_source_changed_or_gone(place: Place, tmp_path: Path) -> None:
@@ -175,13 +176,14 @@ async def test_proof_notices_damage_and_loss(place: Place, tmp_path: Path) -> No
     await target.open()
     for path, sample in samples.items():
         await send(target, sample, path)
-    data = bytearray((place.root / "1.bin").read_bytes())
+    data = bytearray(place.read("1.bin"))
     data[123_456] ^= 1
-    (place.root / "1.bin").write_bytes(data)
-    (place.root / "2.bin").unlink()
-    os.truncate(place.root / "3.bin", 1000)
-    (place.root / "4.bin").unlink()
-    (place.root / "4.bin").mkdir()
+    place.write("1.bin", bytes(data))
+    place.remove("2.bin")
+    place.write("3.bin", place.read("3.bin")[:1000])
+    place.remove("4.bin")
+    if place.is_folder:
+        (place.root / "4.bin").mkdir()
 
     proofs = await target.prove([ProofRequest(p, s.size) for p, s in samples.items()])
 
@@ -192,6 +194,58 @@ async def test_proof_notices_damage_and_loss(place: Place, tmp_path: Path) -> No
     assert (proofs[2].sha256, proofs[2].size) == (None, None)
     assert proofs[3].size == 1000
     assert proofs[4].sha256 is None
+
+
+async def test_brings_files_back(place: Place, tmp_path: Path) -> None:
+    target, sample = place.target(), make_sample(tmp_path, 3_000_001)
+    await target.open()
+    await send(target, sample, PATH)
+    back, counts = tmp_path / "back", list[int]()
+
+    await target.fetch(PATH, back, on_bytes=counts.append)
+
+    assert back.read_bytes() == sample.data
+    assert sum(counts) == sample.size
+    with pytest.raises(LocalWriteFailed):  # never over another file
+        await target.fetch(PATH, back)
+    assert back.read_bytes() == sample.data
+    with pytest.raises(FileVanished):
+        await target.fetch("2024/05/never.heic", tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+async def test_cancelled_while_bringing_back(place: Place, tmp_path: Path) -> None:
+    target, sample = place.target(), make_sample(tmp_path, 30_000_000)
+    await target.open()
+    await send(target, sample, PATH)
+    back, started = tmp_path / "back", asyncio.Event()
+    task = asyncio.create_task(target.fetch(PATH, back, on_bytes=lambda _: started.set()))
+    await started.wait()
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert not back.exists()
+    await target.fetch(PATH, back)
+    assert back.read_bytes() == sample.data
+
+
+async def test_lists_what_lies_there(place: Place, tmp_path: Path) -> None:
+    target = place.target()
+    samples = {f"20{n % 3}/e f/{n}.bin": make_sample(tmp_path, 100 + n, n) for n in range(7)}
+    await target.open()
+    for path, sample in samples.items():
+        await send(target, sample, path)
+    place.write("foreign ü.txt", b"not ours")
+    place.write("201/.x.0123456789ab.mp-part", b"half")
+
+    everything = {file.path: file.size async for file in target.listing()}
+    one = {file.path async for file in target.listing("201")}
+
+    assert everything == {path: s.size for path, s in samples.items()} | {"foreign ü.txt": 8}
+    assert one == {path for path in samples if path.startswith("201/")}
+    assert [file async for file in target.listing("never")] == []
 
 
 async def test_delete(place: Place, tmp_path: Path) -> None:
@@ -260,7 +314,7 @@ async def test_odd_times(place: Place, tmp_path: Path, mtime: float) -> None:
 async def test_reopened_with_its_identity(place: Place, tmp_path: Path) -> None:
     sample = make_sample(tmp_path, 10)
     first = await place.target().open()
-    (place.root / "mine.txt").write_text("foreign")
+    place.write("mine.txt", b"foreign")
 
     target = place.target(first.identity)
     info = await target.open()
@@ -273,24 +327,25 @@ async def test_reopened_with_its_identity(place: Place, tmp_path: Path) -> None:
 
 async def test_marker_missing(place: Place) -> None:
     info = await place.target().open()
-    (place.root / MARKER_NAME).unlink()
+    place.remove(MARKER_NAME)
 
     with pytest.raises(MarkerMissing):
         await place.target(info.identity).open()
 
     assert place.files() == set()
-    assert not (place.root / MARKER_NAME).exists()
+    assert not place.has_marker
 
 
 async def test_marker_foreign(place: Place) -> None:
     info = await place.target().open()
-    (place.root / MARKER_NAME).write_text(marker_text("somebody else's"))
+    place.write(MARKER_NAME, marker_text("somebody else's").encode())
 
     with pytest.raises(MarkerForeign):
         await place.target(info.identity).open()
 
 
-async def test_mount_vanishes_between_files(place: Place, tmp_path: Path) -> None:
+async def test_mount_vanishes_between_files(folders: Place, tmp_path: Path) -> None:
+    place = folders
     target, sample = place.target(), make_sample(tmp_path, 1000)
     await target.open()
     await send(target, sample, "a.jpg")
@@ -308,7 +363,8 @@ async def test_mount_vanishes_between_files(place: Place, tmp_path: Path) -> Non
     assert (tmp_path / "gone" / "a.jpg").exists()
 
 
-async def test_mount_vanishes_while_sending(place: Place, tmp_path: Path) -> None:
+async def test_mount_vanishes_while_sending(folders: Place, tmp_path: Path) -> None:
+    place = folders
     target, sample = place.target(), make_sample(tmp_path, 8_000_000)
     await target.open()
     gone = tmp_path / "gone"
@@ -367,10 +423,11 @@ async def test_two_for_one_name(place: Place, tmp_path: Path) -> None:
 
     assert len({delivery.path for delivery in deliveries}) == 3
     for sample, delivery in zip(samples, deliveries, strict=True):
-        assert (place.root / delivery.path).read_bytes() == sample.data
+        assert place.read(delivery.path) == sample.data
 
 
-async def test_old_part_files_are_swept(place: Place) -> None:
+async def test_old_part_files_are_swept(folders: Place) -> None:
+    place = folders
     info = await place.target().open()
     old = place.root / "2024" / ".a.jpg.0123456789ab.mp-part"
     old.parent.mkdir()
@@ -389,7 +446,8 @@ async def test_old_part_files_are_swept(place: Place) -> None:
     assert place.files() == left
 
 
-async def test_probe_leaves_only_the_marker(place: Place) -> None:
+async def test_probe_leaves_only_the_marker(folders: Place) -> None:
+    place = folders
     place.root.rmdir()
 
     info = await probe_target(place.config())
@@ -398,7 +456,8 @@ async def test_probe_leaves_only_the_marker(place: Place) -> None:
     assert info.identity.marker_id
 
 
-async def test_failed_probe_leaves_nothing(place: Place, tmp_path: Path) -> None:
+async def test_failed_probe_leaves_nothing(folders: Place) -> None:
+    place = folders
     place.root.rmdir()
     place.root.write_text("a file, not a folder")
 
@@ -408,7 +467,7 @@ async def test_failed_probe_leaves_nothing(place: Place, tmp_path: Path) -> None
     assert place.root.read_text() == "a file, not a folder"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FOLDER_KINDS)
 async def test_full_disk(kind: str, small_disk: SmallDisk, tmp_path: Path) -> None:
     place = await make_place(kind, small_disk.path / "target")
     try:
@@ -443,4 +502,5 @@ async def test_unknown_identity_is_not_written(place: Place) -> None:
     with pytest.raises(TargetUnavailableError):
         await place.target(TargetIdentity("0" * 32, None)).open()
 
-    assert list(place.root.iterdir()) == []
+    assert place.files() == set()
+    assert not place.has_marker

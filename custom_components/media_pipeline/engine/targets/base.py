@@ -4,7 +4,7 @@ A target holds no queue and no memory of what it sent; the catalog does. All pat
 with ``/`` between parts, portable (see ``engine.names``) and below the target's root.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +67,14 @@ class Proof:
     method: ProofMethod
 
 
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file that lies at a target, ours or not."""
+
+    path: str
+    size: int
+
+
 class Target(Protocol):
     """One place for copies. Every method may raise a ``TargetUnavailableError``."""
 
@@ -104,6 +112,23 @@ class Target(Protocol):
 
     async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
         """Hash the files at the target, or read them back; one proof per request, same order."""
+        ...
+
+    async def fetch(
+        self, path: str, into: Path, *, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        """Bring a file back: write its bytes to the new local file ``into`` and flush them.
+
+        Nothing is checked here; the caller compares what it got. FileVanished when nothing lies at
+        ``path``, LocalWriteFailed when ``into`` can't be written; ``into`` is gone after any error.
+        """
+        ...
+
+    def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
+        """Every file below ``folder``, in no order; our marker and part files are left out.
+
+        A folder that is not there is empty.
+        """
         ...
 
     async def delete(self, path: str) -> None:

@@ -6,9 +6,9 @@ import hashlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,9 @@ from ..errors import (
 from ..marker import FolderIdentity, check_folder, claim_folder, device_of, read_marker
 from ..model import ProofMethod
 from ..names import names_for
-from .base import Delivery, Proof, ProofRequest, TargetIdentity, TargetInfo
+from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
 from .local_files import OpenRoot, Stopped, target_error, write_all
+from .local_reading import copy_out, list_directory
 from .paths import check_path, parent_of, part_path, probe_name
 from .tasks import run_bounded, run_in_pool
 
@@ -83,7 +84,7 @@ class FolderTarget:
             identity=TargetIdentity(known.marker_id, known.device_id),
             free_bytes=free,
             domain=known.device_id,
-            off_machine=self._config.off_machine,
+            off_machine=bool(self._config.off_machine),
             remote_hash=False,
         )
 
@@ -165,14 +166,8 @@ class FolderTarget:
         return await run_in_pool(self._pool, work)
 
     def _deliver(self, path: str, sending: _Sending) -> Delivery:
-        try:
-            with OpenRoot(self._root, self._expected()) as root:
-                root.check()
-                return self._send(root, path, sending)
-        except FileNotFoundError as err:
-            raise self._lost(err) from err
-        except OSError as err:
-            raise target_error(err, path) from err
+        with self._opened(path) as root:
+            return self._send(root, path, sending)
 
     def _send(self, root: OpenRoot, path: str, sending: _Sending) -> Delivery:
         final, ours = self._choose(root, path, sending)
@@ -254,19 +249,48 @@ class FolderTarget:
             raise target_error(err, path) from err
         return Proof(path, *found, method) if found else Proof(path, None, None, method)
 
+    async def fetch(
+        self, path: str, into: Path, *, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        """See ``Target.fetch``."""
+        check_path(path)
+        await self._ready()
+        loop = asyncio.get_running_loop()
+
+        def report(count: int) -> None:
+            if on_bytes is not None:
+                loop.call_soon_threadsafe(on_bytes, count)
+
+        def work(stop: Event) -> None:
+            with self._opened(path) as root:
+                copy_out(root, path, into, stop, report)
+
+        await run_in_pool(self._pool, work)
+
+    async def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
+        """See ``Target.listing``."""
+        waiting = [check_path(folder) if folder else ""]
+        await self._ready()
+
+        def work(inside: str, _stop: Event) -> tuple[list[ListedFile], list[str]]:
+            with self._opened(inside) as root:
+                return list_directory(root, inside)
+
+        while waiting:
+            files, folders = await run_in_pool(self._pool, partial(work, waiting.pop()))
+            waiting += folders
+            for file in files:
+                yield file
+
     async def delete(self, path: str) -> None:
         """See ``Target.delete``."""
         check_path(path)
         await self._ready()
 
         def work(_stop: Event) -> None:
-            try:
-                with OpenRoot(self._root, self._expected()) as root:
-                    root.check()
-                    if root.remove(path):
-                        root.flush_directory(parent_of(path))
-            except OSError as err:
-                raise target_error(err, path) from err
+            with self._opened(path) as root:
+                if root.remove(path):
+                    root.flush_directory(parent_of(path))
 
         await run_in_pool(self._pool, work)
 
@@ -303,14 +327,21 @@ class FolderTarget:
             raise TargetUnreachable("not open", path=str(self._root))
         return self._known
 
-    def _check(self, _stop: Event) -> None:
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[OpenRoot]:
+        """The checked root; errors of its file system become ours."""
         try:
             with OpenRoot(self._root, self._expected()) as root:
                 root.check()
+                yield root
         except FileNotFoundError as err:
             raise self._lost(err) from err
         except OSError as err:
-            raise target_error(err, str(self._root)) from err
+            raise target_error(err, path) from err
+
+    def _check(self, _stop: Event) -> None:
+        with self._opened(str(self._root)):
+            return
 
     def _lost(self, err: FileNotFoundError) -> PipelineError:
         """Why a path that must be there is not: mostly a mount that vanished."""

@@ -92,4 +92,11 @@ async def load_library() -> None:
 
 
 def _import() -> None:
-    from . import remote_hash, sftp_session, sftp_setup, sftp_transfer, ssh_connect  # noqa: F401
+    from . import (  # noqa: F401
+        remote_hash,
+        sftp_reading,
+        sftp_session,
+        sftp_setup,
+        sftp_transfer,
+        ssh_connect,
+    )

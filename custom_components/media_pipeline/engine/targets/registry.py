@@ -1,22 +1,23 @@
 """Making targets from their configuration, and trying one out before it is stored."""
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any, Final
 
 from ..config import FolderTargetConfig, SftpTargetConfig, TargetConfig
 from .base import Target, TargetIdentity, TargetInfo
 from .folder import FolderTarget
 from .sftp import SftpTarget
 
+_KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]] = {
+    FolderTargetConfig: FolderTarget,
+    SftpTargetConfig: SftpTarget,
+}
+"""A new kind of target is a new file beside this one, and a line here."""
+
 
 def make_target(config: TargetConfig, identity: TargetIdentity) -> Target:
     """The target that ``config`` describes, not yet open. ``identity`` is what was remembered."""
-    match config:
-        case FolderTargetConfig():
-            return FolderTarget(config, identity)
-        case SftpTargetConfig():
-            return SftpTarget(config, identity)
-        case _:
-            assert_never(config)
+    return _KINDS[type(config)](config, identity)
 
 
 async def probe_target(config: TargetConfig, identity: TargetIdentity | None = None) -> TargetInfo:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..errors import (
 from ..marker import MARKER_NAME
 from ..model import ProofMethod
 from ..names import names_for
-from .base import Delivery, Proof, ProofRequest, TargetIdentity, TargetInfo
+from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
 from .hostkey import load_library, parse_host_key
 from .paths import NameTaken, check_path, parent_of, part_path
 from .tasks import run_bounded, run_together
@@ -325,6 +325,30 @@ class SftpTarget:
             await self._check_marker(session, thorough=True)
             return path, None
         return path, result[0] if result else None
+
+    async def fetch(
+        self, path: str, into: Path, *, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        """See ``Target.fetch``."""
+        check_path(path)
+        session = await self._connected()
+        await self._check_marker(session)
+        from .sftp_reading import copy_out
+
+        await copy_out(session, path, into, self._require_budget(), on_bytes)
+
+    async def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
+        """See ``Target.listing``."""
+        if folder:
+            check_path(folder)
+        session = await self._connected()
+        await self._check_marker(session)
+        from .sftp_reading import list_files
+
+        async for file in list_files(session, folder):
+            yield file
+        # A disk that vanished meanwhile must not look like files that are gone.
+        await self._check_marker(session, thorough=True)
 
     async def delete(self, path: str) -> None:
         """See ``Target.delete``."""

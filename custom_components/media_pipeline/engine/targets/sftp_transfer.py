@@ -8,8 +8,8 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Final, cast
 
@@ -157,17 +157,28 @@ def _senders(size: int, chunk: int) -> int:
 
 async def read_back(session: SftpSession, path: str, budget: Budget) -> tuple[str, int] | None:
     """SHA-256 and size of a file on the server, by reading it all; None without such a file."""
+    digest, count = hashlib.sha256(), 0
     try:
-        async with session.errors(path):
-            file = await session.sftp.open(session.absolute(path), "rb", encoding=None)
+        async for piece in read_pieces(session, path, budget):
+            digest.update(piece)
+            count += len(piece)
     except FileVanished:
         return None
+    return digest.hexdigest(), count
+
+
+async def read_pieces(session: SftpSession, path: str, budget: Budget) -> AsyncGenerator[bytes]:
+    """The bytes of a file in order, many requests ahead. Raises FileVanished."""
+    async with session.errors(path):
+        file = await session.sftp.open(session.absolute(path), "rb", encoding=None)
     try:
         async with session.errors(path):
             total = (await file.stat()).size or 0
         chunk = max(1024, min(file.read_len or _MAX_CHUNK, _MAX_CHUNK))
         window = max(16, min(_FILE_WINDOW // chunk, 64))
-        return await _read_all(session, path, file, total, chunk, window, budget)
+        async with aclosing(_read_all(session, path, file, total, chunk, window, budget)) as pieces:
+            async for piece in pieces:
+                yield piece
     finally:
         if session.alive:
             with suppress(asyncssh.Error, OSError):
@@ -183,8 +194,7 @@ async def _read_all(
     chunk: int,
     window: int,
     budget: Budget,
-) -> tuple[str, int]:
-    digest, count = hashlib.sha256(), 0
+) -> AsyncGenerator[bytes]:
     waiting: deque[asyncio.Task[bytes]] = deque()
 
     async def read_at(offset: int, length: int) -> bytes:
@@ -205,11 +215,8 @@ async def _read_all(
                 length = min(chunk, total - offset)
                 waiting.append(asyncio.create_task(read_at(offset, length)))
                 offset += length
-            data = await waiting.popleft()
-            digest.update(data)
-            count += len(data)
+            yield await waiting.popleft()
     finally:
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-    return digest.hexdigest(), count

@@ -1,0 +1,131 @@
+"""The steps for a folder on an SSH server: log-in, a key made for it, the server's own key."""
+
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.config_entries import SOURCE_USER, SubentryFlowResult
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
+
+from .const import CONF_HOST_KEY, CONF_PASSPHRASE, CONF_PRIVATE_KEY
+from .engine.errors import InvalidKey, PipelineError
+from .engine.targets.hostkey import (
+    HostKey,
+    check_private_key,
+    fetch_host_key,
+    generate_key,
+    parse_host_key,
+)
+from .flow_errors import TARGET_ERRORS, flow_error
+from .target_kinds.sftp import SFTP
+from .target_steps import TargetSteps
+
+_CONNECT_TIMEOUT = 15.0
+
+
+class SftpTargetSteps(TargetSteps):
+    """Adds or changes an SFTP target."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        super().__init__()
+        self._host_key: HostKey
+        self._public_key = ""
+
+    async def async_step_sftp(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Say where the server is and how to log in."""
+        errors, self._errors = self._errors, {}
+        if user_input is not None:
+            self._take(SFTP, user_input)
+            self._refuse_duplicate(SFTP)
+            try:
+                if private_key := self._data.get(CONF_PRIVATE_KEY):
+                    await check_private_key(private_key, self._data.get(CONF_PASSPHRASE))
+                elif not self._data.get(CONF_PASSWORD):
+                    return await self.async_step_new_key()
+                return await self._async_connect()
+            except InvalidKey as err:
+                errors = {CONF_PRIVATE_KEY: err.key}
+            except PipelineError as err:
+                errors = {"base": flow_error(err, TARGET_ERRORS)}
+        return self._show(SFTP, errors)
+
+    async def async_step_new_key(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Show a fresh key for the owner to allow on the server."""
+        errors, self._errors = self._errors, {}
+        if user_input is not None:
+            try:
+                return await self._async_connect()
+            except PipelineError as err:
+                errors = {"base": flow_error(err, TARGET_ERRORS)}
+        elif not self._public_key:
+            self._data[CONF_PRIVATE_KEY], self._public_key = await generate_key()
+        return self.async_show_form(
+            step_id="new_key",
+            data_schema=vol.Schema({}),
+            errors=errors,
+            description_placeholders={
+                "public_key": self._public_key,
+                "username": self._data[CONF_USERNAME],
+            },
+        )
+
+    async def async_step_host_key(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Have the server's key confirmed by a person."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="host_key",
+                data_schema=vol.Schema({}),
+                description_placeholders=self._fingerprints(self._host_key),
+            )
+        return await self._async_log_in(self._host_key)
+
+    async def async_step_changed_host_key(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Have a changed key of a known server confirmed, beside the old one."""
+        if user_input is None:
+            old = parse_host_key(self._get_reconfigure_subentry().data[CONF_HOST_KEY])
+            return self.async_show_form(
+                step_id="changed_host_key",
+                data_schema=vol.Schema({}),
+                description_placeholders={
+                    **self._fingerprints(self._host_key),
+                    "old_fingerprint": old.fingerprint,
+                },
+            )
+        return await self._async_log_in(self._host_key)
+
+    async def _async_connect(self) -> SubentryFlowResult:
+        """Ask for the server's key, have it confirmed unless it is the stored one, log in."""
+        self._host_key = await fetch_host_key(
+            self._data[CONF_HOST], self._data[CONF_PORT], _CONNECT_TIMEOUT
+        )
+        stored = self._data.get(CONF_HOST_KEY)
+        if stored is None:
+            return await self.async_step_host_key()
+        if stored != self._host_key.line:
+            return await self.async_step_changed_host_key()
+        return await self._async_log_in(self._host_key)
+
+    async def _async_log_in(self, host_key: HostKey) -> SubentryFlowResult:
+        """Log in and write for once; what fails is shown in the form that can change it."""
+        self._data[CONF_HOST_KEY] = host_key.line
+        self._errors = await self._async_probe()
+        if self._errors:
+            if self.source == SOURCE_USER:
+                del self._data[CONF_HOST_KEY]
+            if self._public_key:
+                return await self.async_step_new_key()
+            return await self.async_step_sftp()
+        return self._finish(SFTP)
+
+    def _fingerprints(self, host_key: HostKey) -> dict[str, str]:
+        return {
+            "host": self._data[CONF_HOST],
+            "algorithm": host_key.algorithm,
+            "fingerprint": host_key.fingerprint,
+        }

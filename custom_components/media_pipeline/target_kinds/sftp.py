@@ -1,0 +1,62 @@
+"""A folder on an SSH server."""
+
+from typing import Any, Final
+
+import voluptuous as vol
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PATH, CONF_PORT, CONF_USERNAME
+from homeassistant.helpers.selector import TextSelector, TextSelectorConfig
+
+from ..const import (
+    CONF_BANDWIDTH,
+    CONF_HOST_KEY,
+    CONF_PARALLEL,
+    CONF_PASSPHRASE,
+    CONF_PRIVATE_KEY,
+    TARGET_SFTP,
+)
+from ..engine.config import SftpTargetConfig
+from ..selectors import KEY, SECRET, TEXT, number
+from .base import CONTENTS, NAME, Data, TargetKind
+
+
+def _build(data: Data, common: dict[str, Any]) -> SftpTargetConfig:
+    return SftpTargetConfig(
+        **common,
+        host=data[CONF_HOST],
+        port=int(data[CONF_PORT]),
+        username=data[CONF_USERNAME],
+        password=data.get(CONF_PASSWORD),
+        private_key=data.get(CONF_PRIVATE_KEY),
+        passphrase=data.get(CONF_PASSPHRASE),
+        host_key=data[CONF_HOST_KEY],
+        path=data[CONF_PATH],
+    )
+
+
+def _unique_id(data: Data) -> str:
+    return f"sftp:{data[CONF_USERNAME]}@{data[CONF_HOST]}:{data[CONF_PORT]}:{data[CONF_PATH]}"
+
+
+SFTP: Final = TargetKind(
+    key=TARGET_SFTP,
+    model="SFTP target",
+    schema=vol.Schema(
+        {
+            **NAME,
+            vol.Required(CONF_HOST): TEXT,
+            vol.Required(CONF_PORT, default=22): number(1, 65535),
+            vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
+            vol.Optional(CONF_PASSWORD): SECRET,
+            vol.Optional(CONF_PRIVATE_KEY): KEY,
+            vol.Optional(CONF_PASSPHRASE): SECRET,
+            vol.Required(CONF_PATH): TEXT,
+            **CONTENTS,
+            vol.Required(CONF_PARALLEL, default=8): number(1, 32),
+            vol.Required(CONF_BANDWIDTH, default=0): number(0, 10000, "Mbit/s"),
+        }
+    ),
+    build=_build,
+    unique_id=_unique_id,
+    place=(CONF_HOST, CONF_PORT, CONF_USERNAME, CONF_PATH),
+    secrets=(CONF_PASSWORD, CONF_PRIVATE_KEY, CONF_PASSPHRASE),
+)
