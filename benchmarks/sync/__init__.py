@@ -1,0 +1,1 @@
+"""Our SFTP target against rclone, scp and rsync; see ``benchmarks/README.md``."""
