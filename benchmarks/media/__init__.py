@@ -1,0 +1,1 @@
+"""Our compressing against Debian's own tools, at equal size and quality."""
