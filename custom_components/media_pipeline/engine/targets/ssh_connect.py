@@ -16,6 +16,7 @@ from ..errors import (
     TargetUnreachable,
 )
 from .hostkey import HostKey, fetch_host_key, parse_host_key, read_private_key
+from .ssh_line import Line
 
 _CONNECT_SECONDS: Final = 20
 _LOGIN_SECONDS: Final = 60
@@ -29,7 +30,9 @@ async def connect(config: SftpTargetConfig) -> asyncssh.SSHClientConnection:
     """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable or InvalidKey."""
     options = await asyncio.to_thread(_options, config)
     try:
-        return await asyncssh.connect(config.host, config.port, config=None, options=options)
+        return await asyncssh.connect(
+            config.host, config.port, config=None, options=options, tunnel=Line()
+        )
     except asyncssh.PermissionDenied as err:
         raise TargetAuthFailed(f"{config.host}: {err.reason}", host=config.host) from err
     except (OSError, asyncssh.Error) as err:
