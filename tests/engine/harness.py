@@ -143,12 +143,12 @@ def make_world(
 
 async def run(core: Core, *stages: Stage) -> RunSummary:
     """One run to its end."""
-    return await core.wait_run(await core.start_run(stages or DEFAULT_STAGES, "test"))
+    return await core.runs.wait(await core.runs.start(stages or DEFAULT_STAGES, "test"))
 
 
 async def stats(core: Core) -> LibraryStats:
     """The numbers over the whole catalog."""
-    return (await core.refresh()).library
+    return (await core.board.refresh()).library
 
 
 async def refusals(core: Core) -> dict[str, int]:

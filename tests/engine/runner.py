@@ -18,7 +18,7 @@ async def main(config_file: Path, what: str) -> None:
         print(plan.state, flush=True)
     else:
         stages = tuple(Stage(name) for name in what.split(","))
-        summary = await core.wait_run(await core.start_run(stages, "runner"))
+        summary = await core.runs.wait(await core.runs.start(stages, "runner"))
         print(summary.outcome, flush=True)
     await core.close()
 

@@ -108,7 +108,7 @@ class Soak:
         assert session is not None
         with contextlib.suppress(PipelineError):
             if session.state is not SignInState.CODE_REQUIRED:
-                held = core.snapshot.problems
+                held = core.board.snapshot.problems
                 if "invalid_credentials" in held or "account_locked" in held:
                     self.report.passwords_entered += 1
                     await session.sign_in(asked=True)
@@ -120,7 +120,7 @@ class Soak:
         """One run, an hour after the last one."""
         self.an_hour_passes()
         await self.help(core)
-        while (until := core.throttled_until) is not None:  # a person would be refused
+        while (until := core.account.throttled_until) is not None:  # a person would be refused
             await asyncio.sleep(max(0.1, until - time.time()))
         summary = await run(core, *stages)
         self.report.runs += 1

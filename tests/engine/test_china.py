@@ -29,7 +29,7 @@ async def test_from_the_code_to_a_proven_copy(
                 summary = await run(core)
                 assert summary.outcome is RunOutcome.COMPLETED, summary
                 assert (await stats(core)).protected == 6
-                assert (await core.refresh()).usage is not None
+                assert (await core.board.refresh()).usage is not None
             finally:
                 await core.close()
         assert hashes(world.archive) == hashes(world.target)

@@ -26,7 +26,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 async def test_plan_approve_dry_run_execute_undo(world: World) -> None:
     async with world.core() as core:
         await run(core)
-        used = core.snapshot.usage
+        used = core.board.snapshot.usage
         assert used is not None
         plan, reasons = await core.plans.plan(None, "anna")
         assert plan.assets == (await stats(core)).freeable > 0
@@ -122,7 +122,7 @@ async def test_the_first_odd_answer_stops_everything(
         world.stand_in.fault("modify", **fault)
         with pytest.raises((CleanupStopped, CleanupThrottled)):
             await core.plans.execute(plan.plan_id, False, None)
-        shown = core.snapshot.plan
+        shown = core.board.snapshot.plan
         assert shown is not None
         assert shown.state is PlanState.STOPPED
         assert shown.stop_reason

@@ -41,12 +41,12 @@ async def test_cancelled_in_the_middle_of_a_delete_is_still_undone(world: World)
         with pytest.raises((PlanWrongState, RunActive)):
             await core.plans.execute(plan.plan_id, False, None)
         with pytest.raises(RunActive):
-            await core.start_run((Stage.INGEST,), None)
+            await core.runs.start((Stage.INGEST,), None)
         caller.cancel()  # the one who asked stops waiting: the plan is settled all the same
-        await asyncio.gather(core.cancel("anna"), core.cancel("anna"))
+        await asyncio.gather(core.runs.cancel("anna"), core.runs.cancel("anna"))
         await asyncio.sleep(1.5)  # what was sent is still done over there
         world.stand_in.control("clear_faults")
-        shown = (await core.refresh()).plan
+        shown = (await core.board.refresh()).plan
         assert shown is not None
         assert (shown.state, shown.stop_reason) == (PlanState.STOPPED, "cancelled")
         assert len(world.trashed()) == 5  # the canary

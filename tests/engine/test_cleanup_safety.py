@@ -152,7 +152,7 @@ class Campaign:
             pass  # stopping is a right answer; what was deleted is looked at below
         freed = self.world.trashed() - others
         self.check(freed, {t.asset for t in problems if t.what in {"edit", "favorite", "hide"}})
-        shown = (await self.core.refresh()).plan
+        shown = (await self.core.board.refresh()).plan
         assert shown is not None
         assert shown.freed_assets == len(freed)
         for folder, content in markers.items():

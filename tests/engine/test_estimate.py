@@ -55,15 +55,15 @@ async def test_measured_work_counts_and_old_work_fades(world: World) -> None:
 async def test_pause_rests_the_children_too(world: World) -> None:
     world.stand_in.fault("content", latency_ms=60)
     async with world.core() as core:
-        run_id = await core.start_run((Stage.INGEST, Stage.COMPRESS), "test")
-        await core.pause("test")
+        run_id = await core.runs.start((Stage.INGEST, Stage.COMPRESS), "test")
+        await core.runs.pause("test")
         pace = core.context().media.pace
         assert pace.hold.reasons == {"paused"}
-        await core.resume("test")
+        await core.runs.resume("test")
         assert not pace.hold.reasons
-        await core.pause("test")
-        await core.cancel("test")
-        await core.wait_run(run_id)
+        await core.runs.pause("test")
+        await core.runs.cancel("test")
+        await core.runs.wait(run_id)
         await asyncio.sleep(0)
         assert not pace.hold.reasons  # the next run is not held
 

@@ -129,7 +129,7 @@ async def test_kill_while_the_source_deletes(world: World) -> None:
         async with asyncio.timeout(20):
             while (await core.catalog.read(unknown_items)) != []:
                 await asyncio.sleep(0.1)
-        shown = (await core.refresh()).plan
+        shown = (await core.board.refresh()).plan
         assert shown is not None
         assert (shown.state, shown.stop_reason) == (PlanState.STOPPED, "interrupted")
         assert shown.freed_assets == len(freed)

@@ -37,7 +37,7 @@ def age(world: World, seconds: float, names: set[str] | None = None) -> None:
 async def cut_off(core: Core, world: World) -> dict[str, set[str]]:
     """A run in which every body breaks off, to be tried tomorrow; asset key → its part files."""
     world.stand_in.fault("content", cut_after=1000)
-    await core.wait_run(await core.start_run((Stage.INGEST,), "test", seconds=1.5))
+    await core.runs.wait(await core.runs.start((Stage.INGEST,), "test", seconds=1.5))
     world.stand_in.control("clear_faults")
     await core.catalog.write(_try_at, now_ms() + DAY)
     owners = await core.catalog.read(_owners)

@@ -56,7 +56,7 @@ async def test_a_bad_result_is_rejected_and_a_good_one_is_stored_with_its_measur
             assert row.quality < floor
             assert before[row.path] == row.sha256  # the original is there as it was
         assert not list((world.archive / "compressed").rglob("*.[jJ][pP]*"))
-        told = (await core.diagnostics())["compress"]
+        told = (await core.board.diagnostics())["compress"]
         assert told["reasons"]["quality_below_floor"] == len(rejected)
         assert told["quality"] == {}
 
@@ -70,6 +70,6 @@ async def test_a_bad_result_is_rejected_and_a_good_one_is_stored_with_its_measur
         kept = [row for row in await compressible(core) if row.compress_reason == "compressed"]
         assert kept
         assert all(floor <= row.quality <= 1.0 for row in kept)
-        told = (await core.diagnostics())["compress"]["quality"]["jpeg"]
+        told = (await core.board.diagnostics())["compress"]["quality"]["jpeg"]
         assert told["files"] == len(kept)
         assert told["lowest"] == min(row.quality for row in kept)

@@ -44,7 +44,7 @@ async def test_one_more_request_a_day_and_library(world: World) -> None:
             await run(core, Stage.INGEST)
             counts = world.stand_in.counts()
             assert {name: counts[name] for name in API if counts.get(name)} == wanted
-        census = (await core.refresh()).census
+        census = (await core.board.refresh()).census
         assert {name: (each.ours, each.theirs) for name, each in census.items()} == {
             world.libraries[0]: (24, 24),
             world.libraries[1]: (6, 6),
@@ -65,7 +65,7 @@ async def test_hidden_deleted_and_duplicates_make_no_difference(world: World) ->
         world.stand_in.control("purge", index=9)
         await a_day_passes(core)
         await run(core, Stage.INGEST)
-        census = (await core.refresh()).census[PRIMARY]
+        census = (await core.board.refresh()).census[PRIMARY]
         assert (census.difference, census.ours, census.times) == (0, 24 - 1 - 1 + 1 - 2, 0)
 
 
@@ -78,12 +78,12 @@ async def test_of_a_burst_only_what_was_picked_is_counted(world: World) -> None:
         world.stand_in.control("delete", index=3)
         await a_day_passes(core)
         await run(core, Stage.INGEST)
-        census = (await core.refresh()).census[PRIMARY]
+        census = (await core.board.refresh()).census[PRIMARY]
         assert (census.ours, census.theirs, census.times) == (24 + 1 - 2, 24 + 1 - 2, 0)
         assert (await stats(core)).items == 24 + 5 - 1, "all of the burst, and the hidden one"
         world.stand_in.control("delete", index=burst[1])
         await core.reconcile("Ada")
-        census = (await core.refresh()).census[PRIMARY]
+        census = (await core.board.refresh()).census[PRIMARY]
         assert (census.difference, census.explained) == (0, 0)
 
 
@@ -95,7 +95,7 @@ async def test_a_difference_is_said_and_a_full_look_mends_it(world: World) -> No
         for number in (1, 2):
             await a_day_passes(core)
             await run(core, Stage.INGEST)
-            census = (await core.refresh()).census[PRIMARY]
+            census = (await core.board.refresh()).census[PRIMARY]
             assert (census.difference, census.times) == (1, number)
         world.stand_in.control("reset_counts")
         found, assets_found = await core.reconcile("Ada")
@@ -128,12 +128,12 @@ async def test_what_a_full_look_can_not_explain_is_not_held_up(world: World) -> 
         await run(core, Stage.INGEST)
         await a_day_passes(core)
         await run(core, Stage.INGEST)
-        assert (await core.refresh()).census[PRIMARY].times == 2
+        assert (await core.board.refresh()).census[PRIMARY].times == 2
         found, _ = await core.reconcile("Ada")
         assert (found[PRIMARY].difference, found[PRIMARY].explained) == (1, 1)
         await a_day_passes(core)
         await run(core, Stage.INGEST)
-        assert (await core.refresh()).census[PRIMARY].times == 0
+        assert (await core.board.refresh()).census[PRIMARY].times == 0
 
 
 async def test_a_full_look_once_a_month(world: World) -> None:

@@ -33,7 +33,7 @@ async def test_first_run_archives_delivers_and_proves(world: World) -> None:
         # the target holds exactly the originals
         archived = {k: v for k, v in hashes(world.archive).items() if "compressed" not in k}
         assert hashes(world.target) == archived
-        status = (await core.refresh()).targets["disk"]
+        status = (await core.board.refresh()).targets["disk"]
         assert status.state == "ok"
         assert status.verified == status.copies
         assert not list((world.archive / ".media_pipeline/parts").iterdir())

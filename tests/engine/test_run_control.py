@@ -30,27 +30,27 @@ async def test_pause_resume_cancel_and_progress(world: World) -> None:
     world.stand_in.fault("content", latency_ms=60)
     world.downloads = 2
     async with world.core() as core:
-        run_id = await core.start_run(DEFAULT_STAGES, "test")
+        run_id = await core.runs.start(DEFAULT_STAGES, "test")
         with pytest.raises(RunActive):
-            await core.start_run(DEFAULT_STAGES, "test")
+            await core.runs.start(DEFAULT_STAGES, "test")
         await _until(lambda: len(media_files(world.archive)) >= 2)
-        await core.pause("test")
+        await core.runs.pause("test")
         assert _status(core) == "paused"
         await asyncio.sleep(0.4)  # what was under way ends
         held = len(media_files(world.archive))
         await asyncio.sleep(0.5)
         assert len(media_files(world.archive)) == held < 12
-        await core.resume("test")
+        await core.runs.resume("test")
         await _until(lambda: len(media_files(world.archive)) > held)
-        progress = core.snapshot.run
+        progress = core.board.snapshot.run
         assert progress is not None
         assert progress.run_id == run_id
-        await core.cancel("test")
-        summary = await core.wait_run(run_id)
+        await core.runs.cancel("test")
+        summary = await core.runs.wait(run_id)
         assert summary.outcome is RunOutcome.CANCELLED
         assert _status(core) == "idle"
         with pytest.raises(NoActiveRun):
-            await core.pause("test")
+            await core.runs.pause("test")
         world.stand_in.control("clear_faults")
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED
@@ -60,7 +60,7 @@ async def test_pause_resume_cancel_and_progress(world: World) -> None:
 
 
 def _status(core: Core) -> str:
-    return str(core.snapshot.status)
+    return str(core.board.snapshot.status)
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -73,9 +73,9 @@ async def test_progress_numbers_add_up(world: World) -> None:
     world.stand_in.fault("content", latency_ms=200)
     world.downloads = 1
     async with world.core() as core:
-        run_id = await core.start_run((Stage.INGEST,), None)
-        await _until(lambda: (core.snapshot.run is not None) and _ingested(core) >= 3)
-        progress = core.snapshot.run
+        run_id = await core.runs.start((Stage.INGEST,), None)
+        await _until(lambda: (core.board.snapshot.run is not None) and _ingested(core) >= 3)
+        progress = core.board.snapshot.run
         assert progress is not None
         part = progress.stages[Stage.INGEST]
         assert 0 < part.done <= part.total
@@ -83,13 +83,13 @@ async def test_progress_numbers_add_up(world: World) -> None:
         assert 0 < progress.percent <= 100
         assert progress.rate > 0
         assert progress.status is RunStatus.INGEST
-        summary = await core.wait_run(run_id)
+        summary = await core.runs.wait(run_id)
         files = sum(len(asset["roles"]) for asset in world.stand_in.assets())
         assert summary.counts["ingest_done"] == files
 
 
 def _ingested(core: Core) -> int:
-    run_now = core.snapshot.run
+    run_now = core.board.snapshot.run
     part = run_now.stages.get(Stage.INGEST) if run_now else None
     return part.done if part else 0
 
@@ -104,7 +104,7 @@ async def test_the_archives_marker_is_gone(world: World) -> None:
         write_marker(world.archive, "somebody else")
         summary = await run(core)
         assert summary.error == "marker_foreign"
-        assert core.snapshot.problems == ("marker_foreign",)
+        assert core.board.snapshot.problems == ("marker_foreign",)
 
 
 async def test_a_target_that_vanished_does_not_hold_the_rest(world: World) -> None:
@@ -117,7 +117,7 @@ async def test_a_target_that_vanished_does_not_hold_the_rest(world: World) -> No
         world.stand_in.control("add", count=2)
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED_WITH_PROBLEMS
-        assert (await core.refresh()).targets["disk"].state == "marker_missing"
+        assert (await core.board.refresh()).targets["disk"].state == "marker_missing"
         assert (await stats(core)).archived == 14
         assert media_files(world.target) == []
 
@@ -131,7 +131,7 @@ async def test_a_full_archive_stops_ingest_and_goes_on_later(world: World, tmp_p
         async with world.core() as core:
             summary = await run(core, Stage.INGEST)
             assert summary.error == "target_full"
-            assert core.snapshot.problems == ("target_full",)
+            assert core.board.snapshot.problems == ("target_full",)
             whole = media_files(world.archive)
             by_size = {
                 f["size"] for asset in world.stand_in.assets() for f in asset["roles"].values()
@@ -168,12 +168,12 @@ async def test_a_lost_session_pauses_only_ingest_and_asks_once(world: World) -> 
             assert summary.error == "code_required"
         numbers = await stats(core)
         assert numbers.protected == 12  # sync and verify went on
-        assert core.snapshot.authenticated is False
+        assert core.board.snapshot.authenticated is False
         assert world.stand_in.counts()["codes_sent"] <= sent + 1
-        await core.submit_code(world.stand_in.code)
+        await core.account.submit_code(world.stand_in.code)
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED, summary
-        assert core.snapshot.authenticated is True
+        assert core.board.snapshot.authenticated is True
 
 
 async def test_a_run_ends_when_its_time_is_used_up_and_the_next_one_goes_on(world: World) -> None:
@@ -181,7 +181,7 @@ async def test_a_run_ends_when_its_time_is_used_up_and_the_next_one_goes_on(worl
     world.downloads = 1
     async with world.core() as core:
         began = asyncio.get_running_loop().time()
-        summary = await core.wait_run(await core.start_run(DEFAULT_STAGES, "test", 2.0))
+        summary = await core.runs.wait(await core.runs.start(DEFAULT_STAGES, "test", 2.0))
         assert asyncio.get_running_loop().time() - began < 4.0
         assert summary.outcome is RunOutcome.COMPLETED
         assert summary.out_of_time

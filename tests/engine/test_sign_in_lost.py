@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.media_pipeline.engine import core as core_module
+from custom_components.media_pipeline.engine import account_desk
 from custom_components.media_pipeline.engine.catalog import store
 from custom_components.media_pipeline.engine.config import CompressConfig
 from custom_components.media_pipeline.engine.core import Core
@@ -49,8 +49,8 @@ async def test_other_stages_go_on_while_a_code_is_wanted(world: World) -> None:
                 summary = await run(core)
                 assert summary.outcome is RunOutcome.COMPLETED_WITH_PROBLEMS
                 assert summary.error == "code_required"
-            assert core.snapshot.authenticated is False
-            assert "code_required" in core.snapshot.problems
+            assert core.board.snapshot.authenticated is False
+            assert "code_required" in core.board.snapshot.problems
             if start == 0:
                 numbers = await stats(core)
                 assert numbers.protected == numbers.items == 10, "sync and verify did their work"
@@ -69,16 +69,16 @@ async def test_other_stages_go_on_while_a_code_is_wanted(world: World) -> None:
     try:
         world.events.clear()
         with pytest.raises(InvalidCode):
-            await core.submit_code("000000")
-        assert not (await core.refresh()).authenticated
-        await core.submit_code(world.stand_in.code)
+            await core.account.submit_code("000000")
+        assert not (await core.board.refresh()).authenticated
+        await core.account.submit_code(world.stand_in.code)
         told = [(e.type, e.data) for e in world.events if e.type.startswith("code_")]
         assert ("code_rejected", {"reason": "invalid_code"}) in told
         assert told[-1] == ("code_accepted", {})
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED, summary
         assert (await stats(core)).archived == 12, "ingest went on where it was"
-        assert (await core.refresh()).authenticated is True
+        assert (await core.board.refresh()).authenticated is True
         assert world.stand_in.counts()["codes_sent"] == sent + 1
         assert await core.catalog.read(store.error_counts) == {}
     finally:
@@ -97,7 +97,7 @@ async def test_refused_password_is_not_sent_by_every_run(world: World) -> None:
             for _ in range(2):
                 summary = await run(core)
                 assert summary.error == "invalid_credentials"
-            assert core.snapshot.authenticated is False
+            assert core.board.snapshot.authenticated is False
         finally:
             await core.close()
     assert world.stand_in.counts()["passwords_refused"] == 1
@@ -107,7 +107,7 @@ async def test_refused_password_is_not_sent_by_every_run(world: World) -> None:
 async def test_trust_is_renewed_although_nothing_runs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core_module, "_TRUST_LOOK", 0.1)
+    monkeypatch.setattr(account_desk, "_TRUST_LOOK", 0.1)
     monkeypatch.setattr(trust, "_TRY_AGAIN", 0.0)
     world.stand_in.control("set_account", trust_days=4)
     seen: list[int | None] = []

@@ -37,7 +37,7 @@ async def hold_back(core: Core, world: World, seconds: int = HOUR) -> None:
     """Let a run be told to slow down."""
     headers = {"Retry-After": str(seconds)}
     world.stand_in.fault("changes_database", status=503, headers=headers, times=1)
-    summary = await core.wait_run(await core.start_run((Stage.INGEST,), None))
+    summary = await core.runs.wait(await core.runs.start((Stage.INGEST,), None))
     assert (summary.outcome, summary.error) == (RunOutcome.COMPLETED_WITH_PROBLEMS, "throttled")
     world.stand_in.control("reset_counts")
 
@@ -48,12 +48,12 @@ async def test_run_now_is_refused_with_the_reason_and_the_time(world: World) -> 
         await hold_back(core, world)
         for stages in (DEFAULT_STAGES, (Stage.INGEST,), (Stage.INGEST, Stage.SYNC)):
             with pytest.raises(HeldBack) as caught:
-                await core.start_run(stages, "Ada")
+                await core.runs.start(stages, "Ada")
             assert HOUR - 60 < caught.value.until.timestamp() - time.time() <= HOUR
             assert caught.value.placeholders["until"]
         with pytest.raises(HeldBack):
-            await core.start_run((Stage.INGEST,), None)
-        snapshot = await core.refresh()
+            await core.runs.start((Stage.INGEST,), None)
+        snapshot = await core.board.refresh()
         assert "throttled" in snapshot.problems
         assert snapshot.throttled_until is not None
         assert snapshot.throttled_until / 1000 - time.time() > HOUR - 60
@@ -67,7 +67,7 @@ async def test_an_automations_run_does_the_rest_and_notes_it(world: World) -> No
     async with world.core() as core:
         await run(core, Stage.INGEST)
         await hold_back(core, world)
-        summary = await core.wait_run(await core.start_run(DEFAULT_STAGES, None))
+        summary = await core.runs.wait(await core.runs.start(DEFAULT_STAGES, None))
         assert (summary.outcome, summary.error) == (
             RunOutcome.COMPLETED_WITH_PROBLEMS,
             "throttled",
@@ -86,8 +86,8 @@ async def test_it_is_kept_over_restarts_and_asks_for_no_code(world: World) -> No
     try:
         await asyncio.sleep(0.5)  # it looks at its source, which is held back
         with pytest.raises(HeldBack):
-            await core.start_run(DEFAULT_STAGES, "Ada")
-        assert (await core.refresh()).throttled_until is not None
+            await core.runs.start(DEFAULT_STAGES, "Ada")
+        assert (await core.board.refresh()).throttled_until is not None
         assert "code_required" not in [event.type for event in world.events]
         assert "requests" not in world.stand_in.counts()
     finally:
@@ -104,7 +104,7 @@ async def test_a_short_wait_is_waited_out_and_the_problem_goes(world: World) -> 
         )  # fmt: skip
         summary = await run(core)
         assert summary.outcome is RunOutcome.COMPLETED
-        snapshot = await core.refresh()
+        snapshot = await core.board.refresh()
         assert (snapshot.throttled_until, snapshot.problems) == (None, ())
         assert snapshot.library.archived == 14
 
@@ -119,8 +119,8 @@ async def test_two_accounts_share_nothing(world: World, tmp_path: Path) -> None:
         await hold_back(core, world)
         summary = await run(other)
         assert summary.outcome is RunOutcome.COMPLETED
-        assert other.throttled_until is None
-        assert core.throttled_until is not None
+        assert other.account.throttled_until is None
+        assert core.account.throttled_until is not None
         assert (await stats(core)).items == (await stats(other)).items == 12
         for each in (world, second):
             assert (each.root / "private" / "catalog.db").is_file()
@@ -168,7 +168,7 @@ async def test_a_short_wait_in_the_middle_of_a_plan_is_waited_out(world: World) 
         assert world.stand_in.counts()["modify"] == 4
         asked = await core.catalog.read(_freed_in_journal)
         assert len(asked) == len(set(asked)) == plan.assets, "each was freed once"
-        assert (await core.refresh()).problems == ()
+        assert (await core.board.refresh()).problems == ()
         await core.plans.undo(plan.plan_id, "Ada")
         assert world.trashed() == set()
 
@@ -206,7 +206,7 @@ async def test_a_long_wait_stops_the_plan_and_says_when_to_go_on(world: World) -
         assert len(first) == plan.assets - 2
         now = await core.plans._plan_in(plan.plan_id, (PlanState.STOPPED,))
         assert (now.freed_assets, now.stop_reason) == (len(first), "throttled")
-        assert "throttled" in (await core.refresh()).problems
+        assert "throttled" in (await core.board.refresh()).problems
     world.forget_throttling()
     async with world.core() as core:
         rest, _ = await core.plans.plan(None, "Ada")
@@ -238,7 +238,7 @@ async def test_the_start_of_ingest_waits_out_a_short_one(world: World) -> None:
     core = Core(world.config(), lambda _: None, world.events.append)
     await core.open()
     try:
-        summary = await core.wait_run(await core.start_run(DEFAULT_STAGES, None))
+        summary = await core.runs.wait(await core.runs.start(DEFAULT_STAGES, None))
         assert (summary.outcome, summary.error) == (RunOutcome.COMPLETED, None)
     finally:
         await core.close()

@@ -60,7 +60,7 @@ class Engine:
     @property
     def snapshot(self) -> Snapshot:
         """The latest numbers; cheap, from any thread."""
-        return self._core.snapshot if self._core else Snapshot()
+        return self._core.board.snapshot if self._core else Snapshot()
 
     @property
     def icloud_session(self) -> ICloudSession | None:
@@ -147,23 +147,23 @@ class Engine:
 
         Raises RunActive.
         """
-        return await self._call(self._opened().start_run(stages, actor, seconds))
+        return await self._call(self._opened().runs.start(stages, actor, seconds))
 
     async def wait_run(self, run_id: str) -> RunSummary:
         """Wait until that run ended. Raises NoActiveRun for an unknown id."""
-        return await self._call(self._opened().wait_run(run_id))
+        return await self._call(self._opened().runs.wait(run_id))
 
     async def pause(self, *, actor: str | None = None) -> None:
         """Pause after the pieces under way. Raises NoActiveRun."""
-        await self._call(self._opened().pause(actor))
+        await self._call(self._opened().runs.pause(actor))
 
     async def resume(self, *, actor: str | None = None) -> None:
         """Go on. Raises NoActiveRun."""
-        await self._call(self._opened().resume(actor))
+        await self._call(self._opened().runs.resume(actor))
 
     async def cancel(self, *, actor: str | None = None) -> None:
         """Stop the run; what is done stays done. Raises NoActiveRun."""
-        await self._call(self._opened().cancel(actor))
+        await self._call(self._opened().runs.cancel(actor))
 
     async def quarantine(self, *, limit: int = 1000) -> list[PutAside]:
         """Files that were put aside, and why."""
@@ -256,18 +256,18 @@ class Engine:
 
         Raises InvalidCode, CodeExpired, TooManyCodes, CodeRequired (none was asked for) ...
         """
-        await self._call(self._opened().submit_code(code))
+        await self._call(self._opened().account.submit_code(code))
 
     async def request_code(self, *, sms: bool = False) -> None:
         """Have Apple send a new code, to the devices or by SMS.
 
         Raises TooManyCodes, SecurityKeyRequired, NotSupportedBySource, SourceUnreachable ...
         """
-        await self._call(self._opened().request_code(sms=sms))
+        await self._call(self._opened().account.request_code(sms=sms))
 
     async def refresh(self) -> Snapshot:
         """Compute the numbers anew (free space, catalog)."""
-        return await self._call(self._opened().refresh())
+        return await self._call(self._opened().board.refresh())
 
     async def try_target(self, config: TargetConfig) -> None:
         """Connect to a target of ours, which must still carry its marker, and write for once.
@@ -283,4 +283,4 @@ class Engine:
 
     async def diagnostics(self) -> dict[str, Any]:
         """Counts and states for a diagnostics file; no names, hosts or paths."""
-        return await self._call(self._opened().diagnostics())
+        return await self._call(self._opened().board.diagnostics())

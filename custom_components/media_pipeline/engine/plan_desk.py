@@ -38,7 +38,7 @@ class PlanDesk:
             plans.make_plan, ground, most if limit is None else max(1, min(limit, most)), actor
         )
         reasons = await self._core.catalog.read(protection.refusals, ground)
-        await self._core.refresh()
+        await self._core.board.refresh()
         self._core.report(
             EngineEvent(
                 "plan_ready",
@@ -60,7 +60,7 @@ class PlanDesk:
             await self._core.catalog.write(
                 plans.set_plan_state, plan_id, PlanState.STOPPED, stop_reason="outdated"
             )
-            await self._core.refresh()
+            await self._core.board.refresh()
             raise PlanOutdated(plan_id=plan_id)
 
     async def approve(self, plan_id: str, actor: str | None) -> PlanSummary:
@@ -74,7 +74,7 @@ class PlanDesk:
         return await self._plan_now(plan_id)
 
     async def _plan_now(self, plan_id: str) -> PlanSummary:
-        await self._core.refresh()
+        await self._core.board.refresh()
         plan = await self._core.catalog.read(plans.summary_of, plan_id)
         if plan is None:
             raise PlanNotFound(plan_id=plan_id)
@@ -89,7 +89,7 @@ class PlanDesk:
         allowed = (PlanState.PROPOSED, PlanState.APPROVED) if dry_run else (PlanState.APPROVED,)
         await self._plan_in(plan_id, allowed)
         await self._still_current(plan_id)
-        self._core.refuse_held_back()
+        self._core.runs.refuse_held_back()
         # a caller that stops waiting must not keep the plan from being settled
         return await asyncio.shield(
             self._core.keep(asyncio.create_task(self._execute(plan_id, dry_run, actor)))
@@ -99,12 +99,12 @@ class PlanDesk:
         self, plan_id: str, dry_run: bool, actor: str | None
     ) -> tuple[PlanSummary, dict[str, int]]:
         executor = Cleanup(plan_id, self._core.ground(), dry_run=dry_run, actor=actor)
-        with self._core.alone():  # from the claim on, no other run may start
+        with self._core.runs.alone():  # from the claim on, no other run may start
             if not dry_run and not await self._core.catalog.write(plans.claim, plan_id, actor):
                 await self._plan_in(plan_id, (PlanState.APPROVED,))
                 raise PlanWrongState(plan_id=plan_id, state=PlanState.EXECUTING)
-        run = self._core.new_run((), actor, executor)
-        summary = await self._core.launch(run)
+        run = self._core.runs.new((), actor, executor)
+        summary = await self._core.runs.launch(run)
         error = run.context.problems.get("run")
         if not dry_run and summary.outcome is not RunOutcome.INTERRUPTED:
             await self._settle(plan_id, summary, error, actor)
@@ -151,7 +151,7 @@ class PlanDesk:
     async def undo(self, plan_id: str, actor: str | None) -> PlanSummary:
         """Bring a plan's assets back."""
         await self._plan_in(plan_id, (PlanState.EXECUTED, PlanState.STOPPED))
-        self._core.refuse_held_back()
+        self._core.runs.refuse_held_back()
         count = await asyncio.shield(
             self._core.keep(asyncio.create_task(self._undo(plan_id, actor)))
         )
@@ -159,5 +159,5 @@ class PlanDesk:
         return await self._plan_now(plan_id)
 
     async def _undo(self, plan_id: str, actor: str | None) -> int:
-        with self._core.alone():
+        with self._core.runs.alone():
             return await undo(self._core.context(), plan_id, actor)

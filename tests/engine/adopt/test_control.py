@@ -35,7 +35,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def status(core: Core) -> RunStatus:
-    return core.snapshot.status
+    return core.board.snapshot.status
 
 
 async def test_never_beside_a_run(world: World) -> None:
@@ -45,16 +45,16 @@ async def test_never_beside_a_run(world: World) -> None:
         first = asyncio.create_task(adopt(core, Request(tree), "test"))
         await until(lambda: status(core) is RunStatus.INGEST)
         with pytest.raises(RunActive):
-            await core.start_run((Stage.INGEST,), "test")
+            await core.runs.start((Stage.INGEST,), "test")
         with pytest.raises(RunActive):
             await adopt(core, Request(tree), "test")
         assert (await first).complete
         world.stand_in.fault("content", latency_ms=300)
-        run_id = await core.start_run((Stage.INGEST,), "test")
+        run_id = await core.runs.start((Stage.INGEST,), "test")
         with pytest.raises(RunActive):
             await adopt(core, Request(tree), "test")
-        await core.cancel("test")
-        await core.wait_run(run_id)
+        await core.runs.cancel("test")
+        await core.runs.wait(run_id)
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -69,12 +69,12 @@ async def test_cancelled_and_gone_on_with(
         await adopt(core, Request(world.root / "tree" / "2026"), "test")
         await core.catalog.write(lambda c: c.exec_driver_sql("DELETE FROM found_files"))
         work = asyncio.create_task(adopt(core, request, "test"))
-        await until(lambda: (core.snapshot.run or core._run) is not None)
-        await core.pause("test")
+        await until(lambda: (core.board.snapshot.run or core.runs.active) is not None)
+        await core.runs.pause("test")
         await asyncio.sleep(0.3)
         assert status(core) is RunStatus.PAUSED
         assert not work.done()
-        await core.cancel("test")
+        await core.runs.cancel("test")
         report = await work
         assert (report.complete, report.notes) == (False, ["cancelled"])
         rest = await adopt(core, Request(tree, dry_run=False), "test")
@@ -93,7 +93,7 @@ async def test_iclouds_silence_is_an_error(world: World) -> None:
         with pytest.raises(SourceUnreachable):
             await adopt(core, Request(world.root / "tree"), "test")
         assert not hashes(world.archive)
-        assert "source_unreachable" in core.snapshot.problems
+        assert "source_unreachable" in core.board.snapshot.problems
         world.stand_in.control("clear_faults")
         report = await adopt(core, Request(world.root / "tree", dry_run=False), "test")
         assert report.left.files == 0

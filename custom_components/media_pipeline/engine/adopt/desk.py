@@ -30,9 +30,9 @@ async def adopt(core: Core, request: Request, actor: str | None) -> Report:
         ),
     )
     runner = Adopt(replace(request, root=root), actor)
-    run = core.new_run((), actor, runner)
+    run = core.runs.new((), actor, runner)
     # a caller that stops waiting must not cut it off
-    summary = await asyncio.shield(core.launch(run))
+    summary = await asyncio.shield(core.runs.launch(run))
     error = run.context.problems.get("run") or runner.error
     if error is not None:
         raise error
