@@ -45,6 +45,9 @@ class TargetConfig:
     """Files that are sent at the same time."""
     bandwidth: int | None = None
     """Bytes per second that may be sent; None is no limit."""
+    hand_off: bool = False
+    """True when what is delivered passes out of our sight: sent once, never proven, and it counts
+    nothing towards freeing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

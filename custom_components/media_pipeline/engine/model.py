@@ -89,8 +89,12 @@ class CopyState(StrEnum):
     """Where a copy stands. Only ``VERIFIED`` counts for anything."""
 
     PENDING = "pending"
+    HANDING = "handing"
+    """A hand-off began and nobody knows yet how it ended: it is not begun a second time."""
     SENT = "sent"
     VERIFIED = "verified"
+    DELIVERED = "delivered"
+    """Handed over: never proven, never sent again."""
     QUARANTINED = "quarantined"
 
 
@@ -391,6 +395,14 @@ class TargetStatus:
     missing: int = 0
     """Copies that should be there and are not proven."""
     last_verified: int | None = None
+    delivered: int = 0
+    """Files that were handed over; none of them counts towards freeing."""
+    delivered_bytes: int = 0
+    resident: int = 0
+    """Of those, the files that still lie on the phone."""
+    resident_bytes: int = 0
+    inferred: int = 0
+    """Of those, the files that something speaks for that the phone backed them up. No proof."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..clock import now_ms
+from ..config import TargetConfig
 from ..model import ORIGINAL_ROLES, CopyState, ProofMethod
 from ..targets.base import TargetInfo
 from .failures import Failure, next_try
@@ -32,6 +33,30 @@ def copy_sent(
     }
     # the failed tries are forgotten when it is proven, not before: a target that spoils what it is
     # given would be sent the same file for ever
+    connection.execute(
+        upsert(copies)
+        .values(row)
+        .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
+    )
+
+
+def copy_delivered(
+    connection: Connection, resource_id: int, target_id: str, *, path: str, size: int, sha256: str
+) -> None:
+    """A file was handed over: it is never sent again, never proven, and counts for nothing."""
+    row = {
+        "resource_id": resource_id,
+        "target_id": target_id,
+        "state": CopyState.DELIVERED,
+        "path": path,
+        "size": size,
+        "sha256": sha256,
+        "sent_at": now_ms(),
+        "proven_at": None,
+        "attempts": 0,
+        "next_attempt": 0,
+        "error": None,
+    }
     connection.execute(
         upsert(copies)
         .values(row)
@@ -107,16 +132,37 @@ def copy_lost(connection: Connection, copy_id: int, reason: str) -> None:
     write_journal(connection, "copy_lost", subject=f"copy/{copy_id}", detail={"reason": reason})
 
 
-def register_targets(connection: Connection, wanted: dict[str, tuple[str, str]]) -> None:
-    """Make the targets table match the configuration: id → (kind, content)."""
-    for target_id, (kind, content) in wanted.items():
-        row = {"id": target_id, "kind": kind, "content": content, "removed": False}
+def register_targets(connection: Connection, wanted: Sequence[TargetConfig]) -> None:
+    """Make the targets table match the configuration."""
+    for config in wanted:
+        row = {
+            "id": config.target_id,
+            "kind": config.kind,
+            "content": config.content,
+            "counts": not config.hand_off,
+            "removed": False,
+        }
         connection.execute(
             upsert(targets).values(row).on_conflict_do_update(index_elements=["id"], set_=row)
         )
     connection.execute(
-        update(targets).where(targets.c.id.not_in(list(wanted))).values(removed=True)
+        update(targets)
+        .where(targets.c.id.not_in([config.target_id for config in wanted]))
+        .values(removed=True)
     )
+    # what was sent to a place that has become a hand-off is not sent again, and the other way round
+    # what nobody ever proved has to be
+    for config in wanted:
+        before, after = (
+            ([CopyState.SENT, CopyState.VERIFIED], CopyState.DELIVERED)
+            if config.hand_off
+            else ([CopyState.DELIVERED], CopyState.SENT)
+        )
+        connection.execute(
+            update(copies)
+            .where(copies.c.target_id == config.target_id, copies.c.state.in_(before))
+            .values(state=after, proven_at=None)
+        )
 
 
 def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> None:

@@ -67,6 +67,7 @@ def _per_resource(ground: Ground, only: int | None) -> Any:
     counts = and_(
         targets.c.id == copies.c.target_id,
         targets.c.removed.is_(False),
+        targets.c.counts.is_(True),
         targets.c.domain.is_not(None),
         targets.c.domain != ground.archive_domain,
     )

@@ -92,6 +92,7 @@ resources = Table(
     Column("compress_reason", String),
     Column("derived_from", ForeignKey("resources.id")),
     Column("mtime", Integer),
+    Column("sha1", String),  # of what was handed over: others ask by it
     Column("quality", Float),  # SSIM of the smaller version made of it, also of a rejected one
     Index("resources_asset", "asset_id"),
     Index(
@@ -205,6 +206,8 @@ targets = Table(
     Column("device_id", String),
     Column("domain", String),
     Column("off_machine", Boolean, nullable=False, server_default=text("0")),
+    # false for a hand-off: whatever it holds, it holds up no plan's number of copies
+    Column("counts", Boolean, nullable=False, server_default=text("1")),
     Column("state", String, nullable=False, server_default="unknown"),
     Column("free_bytes", Integer),
     Column("checked_at", Integer),
@@ -226,7 +229,15 @@ copies = Table(
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_attempt", Integer, nullable=False, server_default=text("0")),
     Column("error", String),
+    # what was handed over to a phone, as it lies there
+    Column("mtime", Integer),  # seconds, by the phone's clock
+    Column("scanned_at", Integer),  # when the phone was told to look at it
+    Column("seen_at", Integer),  # when it lay there last
+    Column("seen_days", Integer, nullable=False, server_default=text("0")),
+    Column("left_at", Integer),  # when it was no longer there
+    Column("left_how", String),  # ``vanished``, or ``pruned`` by us
     UniqueConstraint("resource_id", "target_id", name="copies_once"),
+    Index("copies_delivered", "target_id", "sha256", sqlite_where=text("state = 'delivered'")),
     Index("copies_target_state", "target_id", "state", "proven_at"),
 )
 

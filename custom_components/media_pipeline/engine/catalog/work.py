@@ -16,6 +16,7 @@ from ..model import (
     SourceState,
 )
 from .derivatives import given_up, is_live_pair
+from .hand_off import not_for_hand_off
 from .schema import assets, copies, resources, targets
 
 # (resource columns, plus what naming and ordering need of the asset)
@@ -168,6 +169,7 @@ def _lacking(query: Select[Any], target_id: str, content: Content) -> Select[Any
                 copies.c.id.is_(None),
                 copies.c.state.in_([CopyState.PENDING, CopyState.QUARANTINED]),
             ),
+            not_for_hand_off(target_id),
         )
     )
 

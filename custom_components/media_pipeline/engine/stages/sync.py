@@ -114,7 +114,7 @@ class Sync:
                 _LOGGER.warning("a copy for a target was put aside: %s (%s)", failure.key, err)
             return
         await context.catalog.write(
-            copy_results.copy_sent,
+            copy_results.copy_delivered if config.hand_off else copy_results.copy_sent,
             row.id,
             config.target_id,
             path=delivery.path,

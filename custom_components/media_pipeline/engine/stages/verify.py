@@ -28,8 +28,9 @@ class Verify:
         """All targets and the archive at once."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._verify_archive(context))
-            for target_id in context.targets.configs:
-                group.create_task(self._verify_target(context, target_id))
+            for target_id, config in context.targets.configs.items():
+                if not config.hand_off:  # what was handed over is out of our sight
+                    group.create_task(self._verify_target(context, target_id))
 
     async def _verify_target(self, context: StageContext, target_id: str) -> None:
         try:
