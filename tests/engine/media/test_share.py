@@ -109,3 +109,30 @@ def test_what_can_not_be_shared(tmp_path: Path) -> None:
     old = making.video(tmp_path / "b.mov", codec="mjpeg", pix_fmt="yuvj420p")
     assert make_share_copy(old, tmp_path / "a.mp4", PhotoPreset()).reason is Reason.NOT_REMUXED
     assert not list(tmp_path.glob("a.jpg")) + list(tmp_path.glob("a.mp4"))
+
+
+async def test_photo_is_compared_with_its_source(tmp_path: Path, pool: MediaPool) -> None:
+    photo, out = source(tmp_path, "JPEG"), tmp_path / "out.jpg"
+    result = await pool.derive(DeriveJob("share", photo, out, preset=PhotoPreset(floor=0.9)))
+    assert result.kept
+    assert result.quality is not None
+    assert 0.9 < result.quality < 1.0
+
+
+def test_photo_too_unlike_its_source_is_made_better(tmp_path: Path) -> None:
+    photo, low, better = source(tmp_path, "JPEG"), tmp_path / "low.jpg", tmp_path / "better.jpg"
+    poor = make_share_copy(photo, low, PhotoPreset(quality=5))
+    assert poor.quality is not None
+    again = make_share_copy(photo, better, PhotoPreset(quality=5, floor=poor.quality + 0.01))
+    assert again.kept
+    assert again.quality is not None
+    assert again.quality > poor.quality + 0.01
+    assert better.stat().st_size > low.stat().st_size
+
+
+def test_photo_that_stays_unlike_its_source_is_no_copy(tmp_path: Path) -> None:
+    photo, out = source(tmp_path, "JPEG"), tmp_path / "out.jpg"
+    result = make_share_copy(photo, out, PhotoPreset(floor=1.0))
+    assert result.reason is Reason.QUALITY_BELOW_FLOOR
+    assert result.quality is not None
+    assert not out.exists()

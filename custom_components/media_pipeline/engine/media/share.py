@@ -14,34 +14,41 @@ from .container import check_container
 from .encode import check_memory, scaled
 from .jobs import PhotoFormat, PhotoPreset, Reason
 from .outcome import LeftAlone, Outcome
+from .photo_likeness import likeness, windows
+from .quality import require
 from .remux import remux
 
 _EXIF_IFD: Final = 0x8769
+_GPS_IFD: Final = 0x8825
 _MAIN_TAGS: Final = (0x10F, 0x110)  # maker, model
 _TAGS: Final = (
     0x829A, 0x829D, 0x8827, 0x9003, 0x9010, 0x9011, 0x9012, 0x9291, 0x9292, 0x920A, 0xA405, 0xA434,
 )  # fmt: skip # exposure, aperture, ISO, when, focal length, lens
 _FILMS: Final = frozenset({"mov", "mp4"})
+_BETTER: Final = 95  # the quality for a photo that the preset's makes too unlike itself
 
 
 def make_share_copy(source: Path, destination: Path, preset: PhotoPreset) -> Outcome:
     """Write a JPEG or an MP4 without a place; at most ``cap_pixels`` (0: as large as it is).
 
+    A photo is decoded again and compared with its source, a film's coded pictures are the source's.
     What can't become one comes back as an outcome with a reason and no file. Raises
     BrokenContainer, ErrorBody, MediaUnreadable and OSError.
     """
+    quality: float | None = None
     try:
         if check_container(source) in _FILMS:
             remux(source, destination, tags=False)
         else:
-            _photo(source, destination, preset)
+            quality = _photo(source, destination, preset)
     except LeftAlone as left:
         destination.unlink(missing_ok=True)
-        return Outcome(left.reason, note=left.note)
-    return Outcome(Reason.COMPRESSED, destination.stat().st_size)
+        return Outcome(left.reason, note=left.note, quality=left.quality)
+    return Outcome(Reason.COMPRESSED, destination.stat().st_size, quality=quality)
 
 
-def _photo(source: Path, destination: Path, preset: PhotoPreset) -> None:
+def _photo(source: Path, destination: Path, preset: PhotoPreset) -> float:
+    """Write the JPEG; returns how much it looks like its source, which is the floor at least."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -60,15 +67,38 @@ def _photo(source: Path, destination: Path, preset: PhotoPreset) -> None:
         raise MediaUnreadable(f"the photo does not decode: {err}") from err
     shown.info = {}
     shown = scaled(shown, preset.cap_pixels)
+    quality = _saved(shown, destination, preset.quality, options)
+    if quality < preset.floor and preset.quality < _BETTER:
+        quality = _saved(shown, destination, _BETTER, options)
+    require(quality, preset.floor)
+    return quality
+
+
+def _saved(shown: Image.Image, destination: Path, quality: int, options: dict[str, Any]) -> float:
+    """Write the JPEG and read it again; returns how much it looks like ``shown``.
+
+    Raises LeftAlone when it is not the same picture or says something that it shall not.
+    """
     shown.save(
         destination,
         "JPEG",
-        quality=preset.quality,
+        quality=quality,
         progressive=True,
         optimize=True,
         subsampling="4:2:0",
         **options,
     )
+    check_container(destination, ".jpg")
+    try:
+        with Image.open(destination, formats=("JPEG",)) as made:
+            made.load()
+    except (OSError, SyntaxError, ValueError) as err:
+        raise LeftAlone(Reason.VERIFY_FAILED, f"the copy does not decode: {err}") from err
+    if (made.size, made.mode) != (shown.size, shown.mode):
+        raise LeftAlone(Reason.VERIFY_FAILED, f"{made.mode} {made.size}")
+    if _GPS_IFD in made.getexif():
+        raise LeftAlone(Reason.VERIFY_FAILED, "the copy names a place")
+    return likeness(windows(shown), windows(made))
 
 
 def plain(image: Image.Image) -> Image.Image:
