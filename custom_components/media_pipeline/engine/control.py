@@ -16,6 +16,7 @@ class Control:
         """Running, nothing announced."""
         self._going = asyncio.Event()
         self._going.set()
+        self._held = asyncio.Event()
         self._changed = asyncio.Event()
 
     @property
@@ -26,14 +27,20 @@ class Control:
     def pause(self) -> None:
         """Hold at the next checkpoint."""
         self._going.clear()
+        self._held.set()
 
     def resume(self) -> None:
         """Go on."""
+        self._held.clear()
         self._going.set()
 
     async def checkpoint(self) -> None:
         """Wait here while paused."""
         await self._going.wait()
+
+    async def until_paused(self) -> None:
+        """Wait here until there is a pause; for who must tell others of it."""
+        await self._held.wait()
 
     def announce(self) -> None:
         """Wake stages that wait for the work of another stage."""

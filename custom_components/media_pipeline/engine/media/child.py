@@ -5,22 +5,14 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ..children import child_environment, start_command
 from ..errors import MediaWorkerCrashed, MediaWorkerMemory, MediaWorkerTimeout
 from .pace import Hold
 
-_ENGINE = Path(__file__).resolve().parent.parent
-# The engine becomes a top-level package in the child. Its parent folder isn't put on the path: the
-# integration's modules there (select, calendar) would hide those of the standard library.
-_START = (
-    "import sys, types; engine = types.ModuleType('engine'); engine.__path__ = [sys.argv[1]]; "
-    "sys.modules['engine'] = engine; from engine.media.worker import main; main()"
-)
 _LONGEST_LINE = 1 << 20
 _STDERR_TAIL = 4096
 _NO_MEMORY = (
@@ -29,23 +21,11 @@ _NO_MEMORY = (
     b"failed to map segment",
     b"malloc of size",
 )
-# Nothing else of Home Assistant's environment (tokens, preloaded allocators) reaches the child.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 def default_command() -> tuple[str, ...]:
     """Return the command that starts the real worker."""
-    return sys.executable, "-P", "-c", _START, str(_ENGINE)
-
-
-def child_environment() -> dict[str, str]:
-    """Return a small environment in which the child finds the same libraries as this process."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    # A glibc arena per thread reserves 64 MiB of address space each, which is limited.
-    return environment | {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "MALLOC_ARENA_MAX": "2",
-    }
+    return start_command("engine.media.worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

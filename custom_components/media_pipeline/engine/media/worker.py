@@ -8,13 +8,11 @@ dead-lock on FFmpeg's decoder threads.
 """
 
 import contextlib
-import ctypes
 import errno
 import faulthandler
 import json
 import os
 import resource
-import signal
 import sys
 import threading
 import time
@@ -22,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..children import die_with_parent, let_it_be_killed_first
 from ..errors import (
     FileVanished,
     MediaUnreadable,
@@ -35,7 +34,6 @@ from .outcome import Outcome
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LONGEST_JOB = 1 << 20
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -43,7 +41,7 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # whatever a C library prints is no answer
     faulthandler.enable()
-    _die_with_parent()
+    die_with_parent()
     job = _read_job()
     _limit(job["limits"])
     partial = Path(job["partial"]) if job.get("partial") else None
@@ -180,14 +178,7 @@ def _limit(limits: dict[str, int]) -> None:
         resource.setrlimit(what, (value, top))
     with contextlib.suppress(OSError):
         os.nice(19)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process with its parent: a stopped one can't see it go."""
-    with contextlib.suppress(OSError, AttributeError):  # no Linux
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    let_it_be_killed_first()
 
 
 def _end_with_parent(partial: Path | None) -> None:

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..fetching.order import Order, Proof
+from ..fetching.traffic import Traffic
 from ..model import AssetRecord, ChangePage, FreeResult, Usage
 
 
@@ -62,6 +64,19 @@ class Source(Protocol):
 
         Raises UrlExpired, SourceUnreachable, ThrottledError, FileVanished.
         """
+        ...
+
+    async def save(self, order: Order, traffic: Traffic) -> Proof:
+        """Bring a file into its part file, which is continued, and prove it.
+
+        Raises what ``fetch`` does; LengthMismatch, ChecksumMismatch, ErrorBody, EncodedBody,
+        BrokenContainer for what arrived; OSError for the part file. When it is cancelled, nothing
+        is written any more once it returns.
+        """
+        ...
+
+    async def rest(self) -> None:
+        """Nothing more is fetched for now: let go of what only that needs."""
         ...
 
     async def free(self, requests: Sequence[FreeRequest]) -> list[FreeResult]:

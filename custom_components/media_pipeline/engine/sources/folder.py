@@ -9,6 +9,9 @@ from typing import Final
 
 from ..config import FolderSourceConfig
 from ..errors import FileVanished, NotSupportedBySource, SourceFolderMissing, SourceUnreachable
+from ..fetching.order import Order, Proof
+from ..fetching.stream import stream
+from ..fetching.traffic import Traffic
 from ..model import AssetRecord, ChangePage, FreeResult, Usage
 from .base import Download, FreeRequest
 from .folder_scan import Scanner
@@ -93,6 +96,13 @@ class FolderSource:
             yield Download(offset, size, pieces())
         finally:
             await asyncio.to_thread(file.close)
+
+    async def save(self, order: Order, traffic: Traffic) -> Proof:
+        """Within this process: a disk is no faster for more of them."""
+        return await stream(self._fetch, order, traffic)
+
+    async def rest(self) -> None:
+        """Nothing is held open."""
 
     async def free(self, requests: Sequence[FreeRequest]) -> list[FreeResult]:
         """A folder frees nothing."""

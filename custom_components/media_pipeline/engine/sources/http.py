@@ -6,15 +6,22 @@ import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol, overload
 
 DEFAULT_WAIT: Final = 60.0
 LONGEST_WAIT: Final = 24 * 3600.0
 
 
-def retry_after(
-    headers: Mapping[str, str] | None, body: Any = None, *, guess: float = DEFAULT_WAIT
-) -> float:
+class Headers(Protocol):
+    """Of an answer; names in upper or lower case."""
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str, /) -> str: ...
+
+
+def retry_after(headers: Headers | None, body: Any = None, *, guess: float = DEFAULT_WAIT) -> float:
     """Seconds to wait: the header (seconds or a date), the body's ``retryAfter``, or ``guess``."""
     values: list[Any] = []
     if headers is not None:

@@ -3,19 +3,13 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..archive import Archive, os_error
-from ..bandwidth import Bandwidth
-from ..checksums import Digest
-from ..control import Control
 from ..errors import (
-    ChecksumMismatch,
     CorruptError,
-    ErrorBody,
     FileVanished,
     LengthMismatch,
     SourceBadAnswer,
@@ -23,13 +17,14 @@ from ..errors import (
     TargetFull,
     UrlExpired,
 )
-from ..media.container import check_container, is_error_text
+from ..fetching.order import Order, Proof
+from ..fetching.traffic import Traffic
+from ..media.container import check_container
 from ..model import Role
 from ..names import split_name
 from ..sources.base import Source
 from .addresses import Addresses
 from .old_parts import part_name
-from .part import PIECE, Part
 from .places import place_of
 from .twins import Twins
 
@@ -63,19 +58,15 @@ class Downloader:
         source: Source,
         archive: Archive,
         addresses: Addresses,
-        control: Control,
-        on_bytes: Callable[[int], None],
         twins: Twins,
-        bandwidth: Bandwidth,
+        traffic: Traffic,
     ) -> None:
-        """``on_bytes`` gets the size of each piece that arrived."""
+        """One object per run."""
         self._source = source
         self._archive = archive
         self._addresses = addresses
-        self._control = control
-        self._on_bytes = on_bytes
         self._twins = twins
-        self._bandwidth = bandwidth
+        self._traffic = traffic
 
     async def fetch(self, row: Any) -> Archived:
         """Archive one resource (a row of the queue).
@@ -112,17 +103,12 @@ class Downloader:
 
     async def _fetch(self, row: Any, path: Path) -> Archived:
         """Few changes of threads: for a photo they cost as much as its bytes."""
-        part = await asyncio.to_thread(self._begin, row, path)
-        if isinstance(part, Archived):
-            return part
-        try:
-            last = await self._fetch_bytes(row, part)
-            return await asyncio.to_thread(self._complete, row, part, last)
-        finally:
-            if not part.closed:
-                await asyncio.shield(asyncio.to_thread(part.close))
+        if (there := await asyncio.to_thread(self._begin, row, path)) is not None:
+            return there
+        proof = await self._bring(row, path)
+        return await asyncio.to_thread(self._publish, row, path, proof)
 
-    def _begin(self, row: Any, path: Path) -> Archived | Part:
+    def _begin(self, row: Any, path: Path) -> Archived | None:
         self._archive.check()
         relative = place_of(row)
         final = self._archive.path_of(relative)
@@ -132,22 +118,24 @@ class Downloader:
                 container = check_container(final, split_name(row.filename)[1])
                 return Archived(relative, digest.sha256, digest.size, container, adopted=True)
         self._archive.need(row.size)
-        return Part.resume(path, row.size, apple=bool(row.checksum_known))
+        if not row.checksum_known:
+            # nobody could tell that an old beginning and a new end don't fit
+            path.unlink(missing_ok=True)
+        return None
 
-    async def _fetch_bytes(self, row: Any, part: Part) -> list[bytes]:
-        """Fetch what the part lacks; the last bytes are returned and not in the part yet."""
-        last: list[bytes] = []
+    async def _bring(self, row: Any, path: Path) -> Proof:
+        """Fetch what the part file lacks, with another address or again where that helps."""
         url = row.url if self._addresses.is_fresh(row.url, row.url_expires) else None
         refused: str | None = None
-        for attempt in range(1, _TRIES + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             if url is None:
                 url = await self._addresses.refresh(row.asset_key, Role(row.role), refused)
             if url is None:
                 raise AssetGone("deleted at the source")
             try:
-                if part.digest.size < row.size or row.size == 0:
-                    last = await self._stream(url, row, part)
-                break
+                return await self._source.save(_order(row, path, url), self._traffic)
             except UrlExpired, FileVanished:
                 # also when it is not there: the record says what is
                 url, refused = None, url
@@ -157,58 +145,23 @@ class Downloader:
                 if attempt == _TRIES:
                     raise
                 if isinstance(err, SourceBadAnswer):  # another range than asked for
-                    await asyncio.to_thread(part.restart)
+                    await asyncio.to_thread(path.unlink, missing_ok=True)
                 await asyncio.sleep(_PAUSE * attempt)
-        return last
 
-    async def _stream(self, url: str, row: Any, part: Part) -> list[bytes]:
-        held: list[bytes] = []
-        async with self._source.fetch(url, part.digest.size) as download:
-            if download.offset and download.total not in {None, row.size}:
-                raise SourceBadAnswer(f"a range of {download.total} bytes, not of {row.size}")
-            if download.offset != part.digest.size:
-                await asyncio.to_thread(part.restart)
-            size = 0
-            try:
-                async for piece in download.pieces:
-                    if size >= PIECE:
-                        await asyncio.to_thread(part.write, held)
-                        held, size = [], 0
-                        await self._control.checkpoint()
-                    held.append(piece)
-                    size += len(piece)
-                    self._on_bytes(len(piece))
-                    if part.digest.size + size > row.size:
-                        break  # which is found out by comparing
-                    await self._bandwidth.take(len(piece))
-            except SourceUnreachable:
-                await asyncio.to_thread(part.write, held)  # so that the next try goes on from here
-                raise
-        return held
-
-    def _complete(self, row: Any, part: Part, last: list[bytes]) -> Archived:
-        digest = part.finish(last)
-        if (wrong := _compare(digest, row)) is not None:
-            if is_error_text(part.path):
-                raise ErrorBody(f"an error text: {wrong.detail}") from wrong
-            raise wrong
-        container = check_container(part.path, split_name(row.filename)[1])
+    def _publish(self, row: Any, path: Path, proof: Proof) -> Archived:
         if row.captured is not None:
             # a negative or huge time is a fact about the photo that some file systems refuse
             with contextlib.suppress(OSError, OverflowError):
-                os.utime(part.path, (row.captured / 1000, row.captured / 1000))
-        place = self._archive.publish(part.path, place_of(row), digest.sha256)
-        return Archived(place, digest.sha256, row.size, container)
+                os.utime(path, (row.captured / 1000, row.captured / 1000))
+        place = self._archive.publish(path, place_of(row), proof.sha256)
+        return Archived(place, proof.sha256, row.size, proof.container)
 
 
-def _compare(digest: Digest, row: Any) -> CorruptError | None:
-    """What is wrong with the bytes that arrived; None when they are the announced ones."""
-    if digest.size != row.size:
-        return LengthMismatch(
-            f"{digest.size} bytes instead of {row.size}",
-            expected=str(row.size),
-            actual=str(digest.size),
-        )
-    if row.checksum_known and digest.apple != row.checksum:
-        return ChecksumMismatch("Apple's checksum differs")
-    return None
+def _order(row: Any, path: Path, url: str) -> Order:
+    return Order(
+        url=url,
+        part=str(path),
+        size=row.size,
+        apple=row.checksum if row.checksum_known else None,
+        suffix=split_name(row.filename)[1],
+    )

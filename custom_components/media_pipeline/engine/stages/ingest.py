@@ -28,6 +28,7 @@ from ..errors import (
     TargetUnavailableError,
     ThrottledError,
 )
+from ..fetching.traffic import Traffic
 from ..model import ChangePage, EngineEvent, Stage
 from .addresses import Addresses
 from .base import StageContext, drain, failure_of, patiently, stops_stage, wait_out
@@ -42,6 +43,8 @@ _WALK = "walk/"
 # After this many files in a row that the network broke, the source is taken to be away.
 _NETWORK_FAILURES = 20
 _LOOK_UP = 200
+# Files in work for each download: others are flushed, proven and written down meanwhile.
+_UNDER_WAY = 2
 SOURCE = "source"
 
 
@@ -71,10 +74,13 @@ class Ingest:
             context.source,
             context.archive,
             addresses,
-            context.control,
-            context.progress.moved,
             twins,
-            Bandwidth(context.config.download_limit),
+            Traffic(
+                context.control,
+                Bandwidth(context.config.download_limit),
+                context.progress.moved,
+                context.config.downloads,
+            ),
         )
         self._listing = True
         ended = asyncio.Event()
@@ -86,6 +92,7 @@ class Ingest:
                 group.create_task(self._save_records(context, ended))
         finally:
             await addresses.close()
+            await context.source.rest()
         if not context.problems.keys() & {SOURCE, "archive"}:  # all that is wanted was looked at
             try:
                 await remove_old_parts(context)
@@ -172,7 +179,7 @@ class Ingest:
                         fetch=fetch,
                         handle=partial(self._archive_one, context, downloader),
                         identify=lambda row: int(row.id),
-                        parallel=context.config.downloads,
+                        parallel=context.config.downloads * _UNDER_WAY,
                         more_may_come=lambda: self._listing,
                     )
                     break

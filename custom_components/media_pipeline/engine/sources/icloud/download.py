@@ -1,10 +1,9 @@
-"""The bytes behind a download address: streamed, resumable, many at once.
+"""The bytes behind a download address, streamed within this process; see ``fetching`` for children.
 
 The addresses need no cookie and do not go through pyicloud; they end after about an hour.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,25 +12,14 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from ...errors import (
-    EncodedBody,
-    ErrorBody,
-    FileVanished,
-    SourceBadAnswer,
-    SourceUnreachable,
-    ThrottledError,
-    UrlExpired,
-)
+from ...errors import SourceUnreachable, UrlExpired
+from ...fetching.answers import judge
 from ..base import Download
-from ..http import retry_after, ssl_context
+from ..http import ssl_context
 
 _BUFFER: Final = 1 << 20
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
-_TEXT_TYPES: Final = ("application/json", "text/json", "text/html")
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _PER_HOST: Final = 32
-# One overloaded host of many says nothing about the others; the pacer doubles this each time.
-_GUESS: Final = 4.0
 
 
 class Downloads:
@@ -87,41 +75,9 @@ class Downloads:
 
 
 def _opened(response: aiohttp.ClientResponse, offset: int) -> Download:
-    status = response.status
-    if status == 416:
-        size = response.headers.get("Content-Range", "").rpartition("/")[2]
-        if size.isdecimal() and int(size) == offset:
-            return Download(offset, offset, _nothing())
-        raise SourceBadAnswer(f"the range from {offset} is refused, the length is {size or '?'}")
-    if status not in {200, 206}:
-        raise _refusal(response)
-    if response.content_type in _TEXT_TYPES:
-        raise ErrorBody(f"{response.content_type} instead of a photo or video")
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding != "identity":
-        raise EncodedBody(f"plain bytes were asked for, {encoding} came")
-    length = response.content_length
-    if status == 200:
-        return Download(0, length, _pieces(response))
-    match = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    if match is None or int(match[1]) != offset:
-        raise SourceBadAnswer(f"asked from {offset}: {response.headers.get('Content-Range')}")
-    total = None if match[3] == "*" else int(match[3])
-    return Download(offset, total, _pieces(response))
-
-
-def _refusal(response: aiohttp.ClientResponse) -> Exception:
-    status = response.status
-    if status in {401, 403, 410, 421}:
-        return UrlExpired(f"HTTP {status}")
-    if status == 404:
-        return FileVanished("HTTP 404")
-    if status in {429, 503}:
-        wait = retry_after(response.headers, guess=_GUESS)
-        return ThrottledError(f"HTTP {status}", retry_after=wait)
-    if status >= 500:
-        return SourceUnreachable(f"HTTP {status}")
-    return SourceBadAnswer(f"HTTP {status}")
+    opening = judge(response.status, response.headers, offset)
+    pieces = _nothing() if opening.empty else _pieces(response)
+    return Download(opening.offset, opening.total, pieces)
 
 
 async def _nothing() -> AsyncIterator[bytes]:

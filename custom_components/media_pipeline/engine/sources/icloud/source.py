@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from ...config import ICloudSourceConfig
 from ...errors import CodeRequired, SourceAccessDenied, SourceBadAnswer, ThrottledError
+from ...fetching.order import Order, Proof
+from ...fetching.pool import Fetchers
+from ...fetching.traffic import Traffic
 from ...model import AssetRecord, ChangePage, FreeResult, Usage
 from ..base import Download, FreeRequest
 from .answers import item_error
@@ -35,6 +38,7 @@ class ICloudSource:
         self._config = config
         self._client = PhotosClient(session)
         self._downloads = Downloads()
+        self._fetchers = Fetchers(self._downloads.fetch)
         self._zones: dict[str, Zone] | None = None
 
     async def open(self) -> None:
@@ -44,6 +48,7 @@ class ICloudSource:
 
     async def close(self) -> None:
         """Let go of connections and of the session's thread."""
+        await self._fetchers.close()
         await self._downloads.close()
         await self.session.close()
 
@@ -115,11 +120,24 @@ class ICloudSource:
 
     @asynccontextmanager
     async def _fetch(self, url: str, offset: int) -> AsyncIterator[Download]:
+        async with self._paced(), self._downloads.fetch(url, offset) as download:
+            yield download
+
+    async def save(self, order: Order, traffic: Traffic) -> Proof:
+        """In a child process; not while the hosts of the bytes want us slow."""
+        async with self._paced():
+            return await self._fetchers.save(order, traffic)
+
+    async def rest(self) -> None:
+        """End the child processes; the next download starts new ones."""
+        await self._fetchers.close()
+
+    @asynccontextmanager
+    async def _paced(self) -> AsyncIterator[None]:
         pacer = self.session.content_pacer
         pacer.check()
         try:
-            async with self._downloads.fetch(url, offset) as download:
-                yield download
+            yield
         except ThrottledError as error:
             raise await asyncio.to_thread(pacer.slow_down, error) from error
         if pacer.troubled:

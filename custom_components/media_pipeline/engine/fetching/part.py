@@ -26,8 +26,7 @@ class Part:
     def resume(cls, path: Path, limit: int, *, apple: bool) -> Part:
         """Open a part file; what it holds already is read again and counted."""
         part = cls(path, apple=apple)
-        # without a checksum nobody could tell that an old beginning and a new end don't fit
-        if path.stat().st_size > limit or not apple:
+        if path.stat().st_size > limit:
             part.restart()
         else:
             with path.open("rb", buffering=0) as file:
@@ -42,22 +41,23 @@ class Part:
 
     def restart(self) -> None:
         """Forget what was fetched."""
-        self._file.truncate(0)
-        self.digest = Digest(apple=self._apple)
+        with self._turn:
+            self._file.truncate(0)
+            self.digest = Digest(apple=self._apple)
 
-    def write(self, pieces: Sequence[bytes]) -> None:
+    def write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Add bytes to the file and to its checksums."""
         with self._turn:
             self._write(pieces)
 
-    def _write(self, pieces: Sequence[bytes]) -> None:
+    def _write(self, pieces: Sequence[bytes | memoryview]) -> None:
         for piece in pieces:
             view = memoryview(piece)
             while view:
                 view = view[self._file.write(view) :]
             self.digest.update(piece)
 
-    def finish(self, pieces: Sequence[bytes]) -> Digest:
+    def finish(self, pieces: Sequence[bytes | memoryview] = ()) -> Digest:
         """Write the last bytes, bring all of it to the disk, and close; what it holds."""
         with self._turn, self._file:
             self._write(pieces)
