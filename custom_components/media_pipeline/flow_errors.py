@@ -67,6 +67,7 @@ TARGET_ERRORS: Final = FOLDER_ERRORS | {
             e.TargetFull,
             e.MarkerMissing,
             e.MarkerForeign,
+            e.TargetTaken,
             e.DeviceChanged,
             e.TargetUnavailableError,
             e.InvalidKey,

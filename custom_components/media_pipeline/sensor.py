@@ -31,6 +31,7 @@ TARGET_STATES = [
     "ok",
     errors.MarkerMissing.key,
     errors.MarkerForeign.key,
+    errors.TargetTaken.key,
     errors.DeviceChanged.key,
     errors.TargetFull.key,
     errors.TargetReadOnly.key,

@@ -12,8 +12,9 @@ from homeassistant.const import CONF_NAME
 from homeassistant.data_entry_flow import AbortFlow
 
 from . import flow_schemas
-from .const import CONF_HOST_KEY, CONF_KIND
+from .const import CONF_ARCHIVE_ID, CONF_HOST_KEY, CONF_KIND
 from .engine.errors import PipelineError
+from .engine.targets.base import TargetIdentity
 from .engine.targets.registry import probe_target
 from .flow_errors import TARGET_ERRORS, flow_error
 from .target_kinds.base import TargetKind
@@ -105,7 +106,7 @@ class TargetSteps(ConfigSubentryFlow):
             if self._same_place and entry.state is ConfigEntryState.LOADED:
                 await entry.runtime_data.engine.try_target(target)
             else:
-                await probe_target(target)
+                await probe_target(target, TargetIdentity(owner=entry.data.get(CONF_ARCHIVE_ID)))
         except PipelineError as err:
             return {"base": flow_error(err, TARGET_ERRORS)}
         return {}

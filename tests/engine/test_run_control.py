@@ -8,7 +8,7 @@ import pytest
 
 from custom_components.media_pipeline.engine.core import Core
 from custom_components.media_pipeline.engine.errors import HeldBack, NoActiveRun, RunActive
-from custom_components.media_pipeline.engine.marker import MARKER_NAME, write_marker
+from custom_components.media_pipeline.engine.marker import MARKER_NAME, marker_text
 from custom_components.media_pipeline.engine.model import (
     DEFAULT_STAGES,
     RunOutcome,
@@ -101,7 +101,7 @@ async def test_the_archives_marker_is_gone(world: World) -> None:
         assert summary.outcome is RunOutcome.FAILED
         assert summary.error == "marker_missing"
         assert media_files(world.archive) == []
-        write_marker(world.archive, "somebody else")
+        (world.archive / MARKER_NAME).write_text(marker_text("somebody else"))
         summary = await run(core)
         assert summary.error == "marker_foreign"
         assert core.board.snapshot.problems == ("marker_foreign",)

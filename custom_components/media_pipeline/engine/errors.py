@@ -277,6 +277,12 @@ class MarkerForeign(TargetUnavailableError):
     key = "marker_foreign"
 
 
+class TargetTaken(TargetUnavailableError):
+    """Another Media Pipeline keeps its copies in this place."""
+
+    key = "target_taken"
+
+
 class DeviceChanged(TargetUnavailableError):
     """The folder lies on another device than before: a mount vanished or was replaced."""
 
@@ -325,6 +331,108 @@ class TargetPathMissing(TargetUnavailableError):
     key = "target_path_missing"
 
 
+class RcloneMissing(TargetUnavailableError):
+    """What answers is no remote control of rclone."""
+
+    key = "rclone_missing"
+
+
+class RcloneTooOld(TargetUnavailableError):
+    """That rclone is older than what we know how to talk to."""
+
+    key = "rclone_too_old"
+
+
+class RcloneNoPassword(TargetUnavailableError):
+    """rclone's remote control takes orders without a password, or was given none to check."""
+
+    key = "rclone_no_password"
+
+
+class RcloneNoServe(TargetUnavailableError):
+    """rclone was started without ``--rc-serve``, so that nothing can be read back."""
+
+    key = "rclone_no_serve"
+
+
+class RcloneRemoteUnknown(TargetUnavailableError):
+    """rclone has no remote of that name, or can't start it."""
+
+    key = "rclone_remote_unknown"
+
+
+class RcloneRemoteRefused(TargetUnavailableError):
+    """The service behind the remote refuses rclone's login."""
+
+    key = "rclone_remote_refused"
+
+
+class RcloneUnsuitable(TargetUnavailableError):
+    """This kind of remote can't keep copies that could be proven."""
+
+    key = "rclone_unsuitable"
+
+
+class RcloneFailed(TransientError):
+    """rclone reported an error that has no other name here."""
+
+    key = "rclone_failed"
+
+
+class BucketMissing(TargetUnavailableError):
+    """The object store knows no bucket (container) of that name."""
+
+    key = "bucket_missing"
+
+
+class BucketWrongRegion(TargetUnavailableError):
+    """The bucket lies in another region than the one given."""
+
+    key = "bucket_wrong_region"
+
+
+class CertificateRefused(TargetUnavailableError):
+    """The server's certificate is not trusted, or is that of another name."""
+
+    key = "certificate_refused"
+
+
+class ClockWrong(TargetUnavailableError):
+    """This machine's clock differs so much from the store's that requests are refused."""
+
+    key = "clock_wrong"
+
+
+class TargetBusy(TargetUnavailableError):
+    """The target asks to slow down, again and again."""
+
+    key = "target_busy"
+
+
+class StorageClassRefused(TargetUnavailableError):
+    """Objects of this storage class can't be read back at once, or the store knows no such class."""
+
+    key = "storage_class_refused"
+
+
+class PlainHttpRefused(TargetUnavailableError):
+    """The endpoint is not encrypted, and nobody said that this is wanted."""
+
+    key = "plain_http_refused"
+
+
+class InvalidEndpoint(TargetUnavailableError):
+    """The endpoint is no address of a service."""
+
+    key = "invalid_endpoint"
+
+
+class InvalidStoreKey(TargetUnavailableError):
+    """The key for an object store can't be read."""
+
+    key = "invalid_store_key"
+
+
 class InvalidKey(NeedsUserError):
     """The private key can't be read or needs a passphrase."""
 
@@ -349,10 +457,73 @@ class LocalWriteFailed(TransientError):
     key = "local_write_failed"
 
 
+class InvalidLayout(PermanentError):
+    """A target's layout is no portable path, or two files could ask for one path."""
+
+    key = "invalid_layout"
+
+
 class NameRefused(PermanentError):
     """The target refuses the file's name or size."""
 
     key = "name_refused"
+
+
+# --- what is handed over ----------------------------------------------------------------------------
+
+
+class OutcomeUnknown(PermanentError):
+    """Something was handed over and nobody knows whether it arrived."""
+
+    key = "outcome_unknown"
+
+
+class OnlyHandedOver(PermanentError):
+    """The target only takes: nothing can be listed, proven or brought back there."""
+
+    key = "only_handed_over"
+
+
+class ActionMissing(TargetUnavailableError):
+    """Home Assistant has no such action now."""
+
+    key = "action_missing"
+
+
+class ActionKeepsFailing(TargetUnavailableError):
+    """The action failed several times in a row: it would for every photo."""
+
+    key = "action_keeps_failing"
+
+
+class ActionError(PermanentError):
+    """The action did not take a photo."""
+
+    key = "action_failed"
+
+
+class ActionRefused(ActionError):
+    """The action does not take the data it is called with."""
+
+    key = "action_refused"
+
+
+class ActionTemplateFailed(ActionError):
+    """A template in the action's data can't be rendered."""
+
+    key = "action_template_failed"
+
+
+class ActionPathNotAllowed(ActionError):
+    """The action failed, and Home Assistant lets actions read no files of the archive."""
+
+    key = "action_path_not_allowed"
+
+
+class TargetWaiting(TargetUnavailableError):
+    """Nothing is wrong: the target waits for what its owner set as a condition."""
+
+    key = "target_waiting"
 
 
 # --- adopting what another tool downloaded --------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from .errors import DeviceChanged, MarkerForeign, MarkerMissing
+from .errors import DeviceChanged, MarkerForeign, MarkerMissing, TargetTaken
 
 MARKER_NAME: Final = ".media_pipeline.json"
 _FORMAT: Final = 1
@@ -27,13 +27,14 @@ def new_marker_id() -> str:
     return uuid4().hex
 
 
-def marker_text(marker_id: str) -> str:
-    """What is written into a marker file."""
+def marker_text(marker_id: str, owner: str | None = None) -> str:
+    """What is written into a marker file. ``owner`` tells whose target it is: an archive's id."""
     return (
         json.dumps(
             {
                 "format": _FORMAT,
                 "id": marker_id,
+                **({"owner": owner} if owner else {}),
                 "about": "Media Pipeline keeps photos here and writes only while this file exists.",
             },
             indent=1,
@@ -44,12 +45,34 @@ def marker_text(marker_id: str) -> str:
 
 def parse_marker(text: str | bytes) -> str | None:
     """The id in a marker file's text, or None when it is not one of ours."""
+    return _field(text, "id")
+
+
+def _field(text: str | bytes, name: str) -> str | None:
     try:
         data = json.loads(text)
     except ValueError:
         return None
-    value = data.get("id") if isinstance(data, dict) else None
+    value = data.get(name) if isinstance(data, dict) else None
     return value if isinstance(value, str) and value else None
+
+
+def marker_for_claim(text: str | bytes | None, owner: str | None) -> tuple[str, str | None]:
+    """For a target taken into use: its id, and what to write as its marker (None: leave it).
+
+    ``text`` is the marker found there. Raises TargetTaken when it names another owner: two that
+    keep copies in one place would take each other's files for damaged or foreign ones.
+    """
+    marker_id = parse_marker(text) if text is not None else None
+    if text is None or marker_id is None:
+        marker_id = new_marker_id()
+        return marker_id, marker_text(marker_id, owner)
+    before = _field(text, "owner")
+    if owner is None or before == owner:
+        return marker_id, None
+    if before is not None:
+        raise TargetTaken("the marker names another owner")
+    return marker_id, marker_text(marker_id, owner)
 
 
 def device_of(folder: Path) -> str:
@@ -91,22 +114,27 @@ def read_marker(folder: Path) -> str | None:
         return None
 
 
-def write_marker(folder: Path, marker_id: str) -> None:
-    """Write a marker atomically and flush it to disk. Blocking; raises OSError."""
+def _write_marker(folder: Path, text: str) -> None:
     temp = folder / f"{MARKER_NAME}.new"
     with temp.open("w") as file:
-        file.write(marker_text(marker_id))
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temp.replace(folder / MARKER_NAME)
 
 
-def claim_folder(folder: Path) -> FolderIdentity:
-    """Take a folder into use: adopt its marker or write the first one. Blocking; OSError."""
-    marker_id = read_marker(folder)
-    if marker_id is None:
-        marker_id = new_marker_id()
-        write_marker(folder, marker_id)
+def claim_folder(folder: Path, owner: str | None = None) -> FolderIdentity:
+    """Take a folder into use: adopt its marker or write the first one, atomically. Blocking.
+
+    ``owner`` is for targets; see ``marker_for_claim``. Raises TargetTaken and OSError.
+    """
+    try:
+        before: bytes | None = (folder / MARKER_NAME).read_bytes()
+    except FileNotFoundError, NotADirectoryError:
+        before = None
+    marker_id, text = marker_for_claim(before, owner)
+    if text is not None:
+        _write_marker(folder, text)
     return FolderIdentity(marker_id, device_of(folder))
 
 

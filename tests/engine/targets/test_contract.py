@@ -14,6 +14,7 @@ from custom_components.media_pipeline.engine.errors import (
     NameRefused,
     SourceFileChanged,
     TargetFull,
+    TargetTaken,
     TargetUnavailableError,
 )
 from custom_components.media_pipeline.engine.marker import MARKER_NAME, marker_text
@@ -342,6 +343,19 @@ async def test_marker_foreign(place: Place) -> None:
 
     with pytest.raises(MarkerForeign):
         await place.target(info.identity).open()
+
+
+async def test_another_owner_is_refused(place: Place) -> None:
+    """Two that keep copies in one place would take each other's files for damaged ones."""
+    first = await place.target(TargetIdentity(owner="archive-1")).open()
+    marker = place.read(MARKER_NAME)
+
+    with pytest.raises(TargetTaken):
+        await place.target(TargetIdentity(owner="archive-2")).open()
+
+    assert place.read(MARKER_NAME) == marker
+    again = await place.target(TargetIdentity(owner="archive-1")).open()
+    assert again.identity.marker_id == first.identity.marker_id
 
 
 async def test_mount_vanishes_between_files(folders: Place, tmp_path: Path) -> None:

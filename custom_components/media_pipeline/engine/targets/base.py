@@ -7,8 +7,9 @@ with ``/`` between parts, portable (see ``engine.names``) and below the target's
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from ..errors import PipelineError
 from ..model import ProofMethod
 
 
@@ -20,6 +21,8 @@ class TargetIdentity:
     """Id in the target's marker file; None before the first connection."""
     device_id: str | None = None
     """Device of the folder (folder targets) as text; None where there is none."""
+    owner: str | None = None
+    """Whose target it is (the archive's marker id), told to others by the marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,25 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Shipment:
+    """A local file to deliver, and what the catalog knows of it."""
+
+    source: Path
+    path: str
+    """Where it is to lie at the target."""
+    size: int
+    sha256: str
+    mtime: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProofRequest:
     """A file whose bytes are to be proven."""
 
     path: str
     size: int
+    local: Path | None = None
+    """Our own file that should have the same bytes, for a side that knows other hashes only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +154,37 @@ class Target(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and threads; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class DeliversMany(Protocol):
+    """A target that takes many small files in one go; what else it can do is ``Target``'s."""
+
+    @property
+    def takes_many(self) -> bool:
+        """False when it can't do so (now); ask again after ``open``."""
+        ...
+
+    async def deliver_many(
+        self, items: Sequence[Shipment], *, on_bytes: Callable[[int], None] | None = None
+    ) -> list[Delivery | PipelineError | None]:
+        """Deliver files as ``Target.deliver`` does, all in one go; one result per item, same order.
+
+        Files of a few megabytes, a few hundred at most. None: use ``deliver`` for that one (its
+        name is taken, or this way does not work for it). Raises a ``TargetUnavailableError``;
+        nothing half of any file stays then, but some may have been published.
+        """
+        ...
+
+
+@runtime_checkable
+class MovingTarget(Protocol):
+    """A target that can give a file another name without touching its bytes."""
+
+    async def move(self, path: str, to: str) -> bool:
+        """Rename a file below the root, making folders; False when it is gone or ``to`` is taken.
+
+        Nothing is ever overwritten. Raises what ``Target.deliver`` raises.
+        """
         ...

@@ -106,7 +106,7 @@ class FolderTarget:
             made = True
         try:
             self._try_out()
-            return claim_folder(self._root)
+            return claim_folder(self._root, self._identity.owner)
         except OSError:
             if made:
                 with suppress(OSError):
@@ -293,6 +293,26 @@ class FolderTarget:
                     root.flush_directory(parent_of(path))
 
         await run_in_pool(self._pool, work)
+
+    async def move(self, path: str, to: str) -> bool:
+        """See ``MovingTarget.move``."""
+        check_path(path)
+        check_path(to)
+        await self._ready()
+
+        def work(_stop: Event) -> bool:
+            with self._opened(path) as root:
+                if root.look(path) is None:
+                    return False
+                root.make_parents(to)
+                try:
+                    root.publish(path, to, replace=False)
+                except FileExistsError:
+                    return False
+                root.flush_directory(parent_of(path))
+                return True
+
+        return await run_in_pool(self._pool, work)
 
     async def close(self) -> None:
         """See ``Target.close``."""
