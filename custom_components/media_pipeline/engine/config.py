@@ -37,6 +37,8 @@ class TargetConfig:
     target_id: str
     name: str
     content: Content = Content.ORIGINALS
+    photo_format: PhotoFormat | None = None
+    """What smaller photos come as; None is the entry's ``CompressConfig.photo_format``."""
     reserve_bytes: int = 1 << 30
     """Free space at the target that is never used up."""
     off_machine: bool | None = None

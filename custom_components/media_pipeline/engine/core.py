@@ -13,6 +13,7 @@ from .account_desk import AccountDesk
 from .archive import Archive
 from .catalog import browse, census, copy_results, measures, plans, quarantine, results, store
 from .catalog.database import Catalog
+from .catalog.photo_formats import register_formats
 from .catalog.protection import Ground
 from .config import EngineConfig
 from .control import Control, Progress
@@ -76,6 +77,7 @@ class Core:
             photos=config.compress.photos,
             videos=config.compress.videos,
         )
+        await self.catalog.write(register_formats, config)
         await self.board.refresh()
         self.account.start()
 

@@ -137,8 +137,12 @@ def insert_derived(
     sha256: str,
     size: int,
     container: str,
+    photo_format: str | None = None,
 ) -> None:
-    """A file that was made of ``source`` (a row of resources) is in the archive, proven."""
+    """A file that was made of ``source`` (a row of resources) is in the archive, proven.
+
+    ``photo_format`` is only for a smaller photo that is not in the entry's format.
+    """
     now = now_ms()
     connection.execute(
         insert(resources).values(
@@ -154,6 +158,7 @@ def insert_derived(
             archived_at=now,
             proven_at=now,
             derived_from=source.id,
+            format=photo_format,
         )
     )
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, literal, null, select, union_all, update
 
 from ..model import CompressState, CopyState, PutAside, ResourceState, Role, Stage
-from .schema import assets, copies, resources
+from .schema import assets, copies, derivatives, photo_formats, resources
 from .store import write_journal
 
 
@@ -68,6 +68,12 @@ def retry(connection: Connection, actor: str | None) -> int:
         update(resources)
         .where(resources.c.compress == CompressState.QUARANTINED)
         .values(compress=CompressState.PENDING, **again),
+        update(photo_formats)
+        .where(photo_formats.c.state == CompressState.QUARANTINED)
+        .values(state=CompressState.PENDING, **again),
+        update(derivatives)
+        .where(derivatives.c.state == CompressState.QUARANTINED)
+        .values(state=CompressState.PENDING, **again),
         update(copies)
         .where(copies.c.state == CopyState.QUARANTINED)
         .values(state=CopyState.PENDING, **again),

@@ -10,6 +10,7 @@ from ..clock import now_ms
 from ..model import DERIVED_ROLES, WRITTEN_ROLES, CompressState, ResourceState, Role
 from .derivatives import derive_again, insert_derived
 from .failures import Failure, next_try
+from .photo_formats import make_again, retire
 from .schema import assets, resources
 from .store import write_journal
 
@@ -126,12 +127,7 @@ def compressed(
     quality: float | None = None,
 ) -> None:
     """A smaller version was made of ``source`` (a row of resources); ``quality`` is its SSIM."""
-    now_ms()
-    connection.execute(
-        update(resources)
-        .where(resources.c.derived_from == source.id)
-        .values(current=False, path=None)
-    )
+    retire(connection, source.id, None)
     insert_derived(
         connection,
         source,
@@ -157,6 +153,7 @@ def left_alone(
     connection: Connection, resource_id: int, reason: str, quality: float | None = None
 ) -> None:
     """Compress looked and kept nothing, for a reason; ``quality`` is the SSIM of what it made."""
+    retire(connection, resource_id, None)  # one in a format that is no longer wanted
     connection.execute(
         update(resources)
         .where(resources.c.id == resource_id)
@@ -190,7 +187,11 @@ def archive_damaged(connection: Connection, resource_id: int, reason: str) -> No
     """An archived file no longer has its bytes: fetch or make it again, at a new path."""
     row = connection.execute(
         select(
-            resources.c.role, resources.c.derived_from, resources.c.path, resources.c.asset_id
+            resources.c.role,
+            resources.c.derived_from,
+            resources.c.path,
+            resources.c.asset_id,
+            resources.c.format,
         ).where(resources.c.id == resource_id)
     ).one()
     write_journal(
@@ -204,6 +205,9 @@ def archive_damaged(connection: Connection, resource_id: int, reason: str) -> No
         )
         if row.role != Role.COMPRESSED:
             derive_again(connection, row.asset_id, row.role)
+            return
+        if row.format is not None:
+            make_again(connection, row.derived_from, row.format)
             return
         connection.execute(
             update(resources)

@@ -94,6 +94,7 @@ resources = Table(
     Column("mtime", Integer),
     Column("sha1", String),  # of what was handed over: others ask by it
     Column("quality", Float),  # SSIM of the smaller version made of it, also of a rejected one
+    Column("format", String),  # of a smaller photo that is not in the entry's format
     Index("resources_asset", "asset_id"),
     Index(
         "resources_current",
@@ -165,6 +166,19 @@ derivatives = Table(
     Column("next_attempt", Integer, nullable=False, server_default=text("0")),
 )
 
+# smaller photos in another format than the entry's, made when a target wants it
+photo_formats = Table(
+    "photo_formats",
+    metadata,
+    Column("resource_id", ForeignKey("resources.id"), primary_key=True),
+    Column("format", String, primary_key=True),
+    Column("state", String, nullable=False),  # as resources.compress
+    Column("reason", String),
+    Column("made_of", String),  # the SHA-256 of the photo
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt", Integer, nullable=False, server_default=text("0")),
+)
+
 albums = Table(
     "albums",
     metadata,
@@ -201,6 +215,7 @@ targets = Table(
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
     Column("content", String, nullable=False),
+    Column("photo_format", String),  # of smaller photos; None goes by the entry's
     Column("removed", Boolean, nullable=False, server_default=text("0")),
     Column("marker_id", String),
     Column("device_id", String),

@@ -17,6 +17,7 @@ from ..model import (
 )
 from .derivatives import given_up, is_live_pair
 from .hand_off import not_for_hand_off
+from .photo_formats import has_no_smaller, is_smaller
 from .schema import assets, copies, resources, targets
 
 # (resource columns, plus what naming and ordering need of the asset)
@@ -117,18 +118,13 @@ def to_compress(
     ).all()
 
 
-def _wanted(content: Content) -> Any:
+def _wanted(content: Content, target_id: str) -> Any:
     """Which archived resources a target with this content gets."""
     originals = resources.c.role.in_([*ORIGINAL_ROLES, *WRITTEN_ROLES])
     smaller = or_(
-        resources.c.role.in_([Role.COMPRESSED, *WRITTEN_ROLES]),
-        and_(
-            resources.c.role.in_(ORIGINAL_ROLES),
-            or_(
-                resources.c.compress.is_(None),
-                resources.c.compress.in_([CompressState.LEFT_ALONE, CompressState.QUARANTINED]),
-            ),
-        ),
+        resources.c.role.in_(WRITTEN_ROLES),
+        is_smaller(target_id),
+        and_(resources.c.role.in_(ORIGINAL_ROLES), has_no_smaller(target_id)),
     )
     match content:
         case Content.ORIGINALS:
@@ -164,7 +160,7 @@ def _lacking(query: Select[Any], target_id: str, content: Content) -> Select[Any
         .where(
             resources.c.current,
             resources.c.state == ResourceState.ARCHIVED,
-            _wanted(content),
+            _wanted(content, target_id),
             or_(
                 copies.c.id.is_(None),
                 copies.c.state.in_([CopyState.PENDING, CopyState.QUARANTINED]),

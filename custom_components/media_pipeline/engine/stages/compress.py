@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Collection, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
 from .captions import captions_of
 from .derive import derive_all, wanted_roles
+from .photo_formats import make_formats, wanted_formats
 from .places import compressed_place_of
 from .probe import probe_all
 from .verify import prove_archived
@@ -39,6 +41,9 @@ class Compress:
         async with asyncio.TaskGroup() as group:
             group.create_task(_held_up(context, self._compress_all(context)))
             group.create_task(_held_up(context, probe_all(context)))
+            for wanted in wanted_formats(context):
+                other = make_formats(context, replace(preset, format=wanted))
+                group.create_task(_held_up(context, other))
             for role in wanted_roles(context):
                 group.create_task(_held_up(context, derive_all(context, role, preset)))
 
