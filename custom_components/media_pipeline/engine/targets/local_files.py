@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Final, Self
@@ -28,6 +29,7 @@ from ..errors import (
     TargetUnreachable,
 )
 from ..marker import FolderIdentity, check_folder
+from .local_copy import copy_inside
 from .paths import PART_MAX_AGE, is_part, parent_of
 
 _PIECE: Final = 1 << 20
@@ -165,13 +167,15 @@ class OpenRoot:
         digest, count = hashlib.sha256(), 0
         out = os.open(part, flags, 0o666, dir_fd=self.fd)
         try:
-            with open_source(source) as read:
-                while piece := read():
+            with open_source(source) as opened:
+                inside = copy_inside(opened.fd, out, size, stop.is_set)
+                while piece := opened.read():
                     if stop.is_set():
                         raise Stopped
                     digest.update(piece)
                     count += len(piece)
-                    write_all(out, piece)
+                    if not inside:
+                        write_all(out, piece)
                     report(len(piece))
             if count != size or digest.hexdigest() != sha256:
                 raise SourceFileChanged(f"{source} changed since it was proven", path=str(source))
@@ -232,22 +236,30 @@ class OpenRoot:
         return removed
 
 
-@contextmanager
-def open_source(source: Path) -> Iterator[Callable[[], bytes]]:
-    """Open a file to send; gives a function that returns the next piece. Raises FileVanished."""
-    try:
-        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as err:
-        raise FileVanished(f"{source}: {err}", path=str(source)) from err
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A local file that is being sent."""
 
-    def read() -> bytes:
+    path: Path
+    fd: int
+
+    def read(self) -> bytes:
+        """The next piece; empty at the end. Raises FileVanished."""
         try:
-            return os.read(fd, _PIECE)
+            return os.read(self.fd, _PIECE)
         except OSError as err:
-            raise FileVanished(f"{source}: {err}", path=str(source)) from err
+            raise FileVanished(f"{self.path}: {err}", path=str(self.path)) from err
 
+
+@contextmanager
+def open_source(path: Path) -> Iterator[OpenSource]:
+    """Open a file to send. Raises FileVanished."""
     try:
-        yield read
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as err:
+        raise FileVanished(f"{path}: {err}", path=str(path)) from err
+    try:
+        yield OpenSource(path, fd)
     finally:
         os.close(fd)
 
