@@ -94,9 +94,11 @@ async def load_library() -> None:
 def _import() -> None:
     from . import (  # noqa: F401
         remote_hash,
+        sftp_delivery,
+        sftp_many,
         sftp_reading,
         sftp_session,
         sftp_setup,
-        sftp_transfer,
+        sftp_sweep,
         ssh_connect,
     )

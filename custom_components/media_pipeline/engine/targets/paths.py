@@ -37,16 +37,25 @@ def parent_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def part_path(path: str) -> str:
-    """A fresh hidden name in the same directory, never longer than a file system takes."""
+def part_path(path: str, tag: str | None = None) -> str:
+    """A hidden name in the same directory, never longer than a file system takes.
+
+    A fresh one every time, or the same for the same ``tag``.
+    """
     parent, slash, name = path.rpartition("/")
-    tail = f".{token_hex(6)}{PART_SUFFIX}"
+    tail = f".{tag or token_hex(6)}{PART_SUFFIX}"
     room = _MAX_NAME_BYTES - 1 - len(tail)
     return f"{parent}{slash}.{name.encode()[:room].decode(errors='ignore')}{tail}"
 
 
+def plain_part_path(path: str) -> str:
+    """Like ``part_path``, without the file's own name: for servers that are choosy about names."""
+    parent, slash, _ = path.rpartition("/")
+    return f"{parent}{slash}.{token_hex(12)}{PART_SUFFIX}"
+
+
 def is_part(name: str) -> bool:
-    """True for the name (without directory) of a part file or probe file."""
+    """True for the name (without directory) of a part file, part folder or probe file."""
     return name.startswith(".") and (name.endswith(PART_SUFFIX) or name.startswith(PROBE_PREFIX))
 
 

@@ -21,7 +21,7 @@ _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *]?\./(.+)")
 _PROBE_SECONDS: Final = 20
 _SLOWEST: Final = 4 << 20
 """Bytes per second that even a slow server hashes."""
-_BATCH_FILES: Final = 500
+_BATCH_FILES: Final = 5000
 _BATCH_BYTES: Final = 8 << 30
 
 
@@ -32,6 +32,8 @@ class RemoteShell:
     folder: str
     """The target's folder as the shell names it."""
     program: str
+    umask: int = 0o022
+    """What its new files may not allow."""
 
 
 async def find_shell(
@@ -45,17 +47,20 @@ async def find_shell(
     script = (
         f"for d in {' '.join(_folders(root))}; do\n"
         f'if [ -f "$d"/{quote(probe)} ] && cd "$d"; then\n'
-        f'echo "folder $d"\n{programs}\nexit 0\nfi\ndone'
+        f'echo "umask $(umask)"\necho "folder $d"\n{programs}\nexit 0\nfi\ndone'
     )
     # some input, for without any the library does not end the command's input
     text = await _run(conn, f"sh -c {quote(script)}", b"\n", _PROBE_SECONDS)
     folder: str | None = None
+    umask = 0o022
     for line in (text or "").splitlines():
         first, _, rest = line.partition(" ")
+        if first == "umask" and re.fullmatch("[0-7]{1,4}", rest):
+            umask = int(rest, 8)
         if first == "folder":
             folder = rest
         elif folder and first.isdecimal() and parse_hashes(rest).get(probe) == sha256:
-            return RemoteShell(folder, _PROGRAMS[int(first)])
+            return RemoteShell(folder, _PROGRAMS[int(first)], umask)
     return None
 
 
@@ -83,13 +88,18 @@ async def hash_files(
     for batch in _batches(files):
         names = b"".join(f"./{path}".encode(errors="surrogateescape") + b"\0" for path, _ in batch)
         script = f"cd {quote(shell.folder)} && exec xargs -0 {shell.program}"
-        seconds = 120 + sum(size for _, size in batch) / _SLOWEST
+        seconds = slowest_seconds(sum(size for _, size in batch))
         text = await _run(conn, f"sh -c {quote(script)}", names, seconds)
         if text is None:
             break
         asked = {path for path, _ in batch}
         hashes.update((path, h) for path, h in parse_hashes(text).items() if path in asked)
     return hashes
+
+
+def slowest_seconds(size: int) -> float:
+    """How long even a slow server may take to hash so many bytes."""
+    return 120 + size / _SLOWEST
 
 
 def parse_hashes(text: str) -> dict[str, str]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from ..errors import FileVanished
 from ..marker import MARKER_NAME
 from .base import ListedFile
+from .budget import Budget
 from .landing import Landing
 from .paths import is_part
 from .sftp_session import SftpSession
-from .sftp_transfer import Budget, read_pieces
+from .sftp_transfer import read_pieces
 
 
 async def copy_out(
@@ -50,7 +51,9 @@ async def list_files(session: SftpSession, folder: str) -> AsyncIterator[ListedF
             continue  # somebody removed it meanwhile
         for name, found in entries:
             path = f"{inside}/{name}".lstrip("/")
+            if is_part(name):
+                continue
             if found.folder:
                 waiting.append(path)
-            elif found.regular and name != MARKER_NAME and not is_part(name):
+            elif found.regular and name != MARKER_NAME:
                 yield ListedFile(path, found.size)

@@ -1,4 +1,4 @@
-"""What is done when a connection is new: recognise or claim the folder, try it out, sweep it.
+"""What is done when a connection is new: recognise or claim the folder, try it out.
 
 Imports asyncssh: load it off the loop.
 """
@@ -6,10 +6,7 @@ Imports asyncssh: load it off the loop.
 import asyncio
 import hashlib
 import os
-import random
-import time
 from contextlib import suppress
-from typing import Final
 
 import asyncssh
 
@@ -22,15 +19,13 @@ from ..errors import (
     PipelineError,
     TargetPathMissing,
     TargetReadOnly,
-    TargetUnavailableError,
 )
-from ..marker import MARKER_NAME, marker_text, new_marker_id, parse_marker
-from .paths import PART_MAX_AGE, is_part, part_path, probe_name
+from ..marker import MARKER_NAME, marker_for_claim, parse_marker
+from .budget import Budget
+from .paths import part_path, probe_name
 from .remote_hash import RemoteShell, find_shell
 from .sftp_session import SftpSession
-from .sftp_transfer import Budget, read_back
-
-_SWEEP_SECONDS: Final = 5.0
+from .sftp_transfer import read_back
 
 
 async def check_marker(session: SftpSession, marker_id: str) -> None:
@@ -46,19 +41,20 @@ async def check_marker(session: SftpSession, marker_id: str) -> None:
         raise MarkerForeign(f"foreign marker in {session.root}", path=session.root)
 
 
-async def claim(session: SftpSession, budget: Budget) -> tuple[str, RemoteShell | None]:
+async def claim(
+    session: SftpSession, budget: Budget, owner: str | None
+) -> tuple[str, RemoteShell | None]:
     """Take a folder into use for the first time: make it, try it out, adopt or write its marker.
 
-    Leaves nothing behind when it fails. Raises TargetPathMissing and a ``TargetUnavailableError``.
+    Leaves nothing behind when it fails. Raises TargetPathMissing and TargetUnavailableError kinds.
     """
     made = await _make_root(session)
     try:
         shell = await try_out(session, budget)
         text = await session.read_small(MARKER_NAME)
-        marker_id = parse_marker(text) if text is not None else None
-        if marker_id is None:
-            marker_id = new_marker_id()
-            await _write_marker(session, marker_id, replace=text is not None)
+        marker_id, new = marker_for_claim(text, owner)
+        if new is not None:
+            await _write_marker(session, new, replace=text is not None)
     except BaseException:  # cancelled too: folders made for the test go
         for path in reversed(made):
             with suppress(asyncssh.Error, OSError):
@@ -90,10 +86,10 @@ async def _make_root(session: SftpSession) -> list[str]:
     raise TargetPathMissing(f"{session.root} can't be made", path=session.root)
 
 
-async def _write_marker(session: SftpSession, marker_id: str, *, replace: bool) -> None:
+async def _write_marker(session: SftpSession, text: str, *, replace: bool) -> None:
     part = part_path(MARKER_NAME)
     try:
-        await session.write_small(part, marker_text(marker_id).encode())
+        await session.write_small(part, text.encode())
         await session.publish(part, MARKER_NAME, replace=replace)
     except BaseException:  # cancelled too: the test file goes
         with suppress(PipelineError):
@@ -118,29 +114,3 @@ async def try_out(session: SftpSession, budget: Budget) -> RemoteShell | None:
             with suppress(PipelineError):
                 if session.alive:
                     await session.remove(path)
-
-
-async def sweep(session: SftpSession, now: float | None = None) -> int:
-    """Remove old part files for a few seconds at most; returns how many.
-
-    Directories come in random order, so that a big tree is covered over several runs.
-    """
-    oldest = (time.time() if now is None else now) - PART_MAX_AGE
-    until = time.monotonic() + _SWEEP_SECONDS
-    waiting = [""]
-    removed = 0
-    while waiting and time.monotonic() < until:
-        folder = waiting.pop(random.randrange(len(waiting)))
-        try:
-            entries = await session.list_folder(folder)
-        except FileVanished, TargetReadOnly:
-            continue
-        for name, found in entries:
-            path = f"{folder}/{name}".lstrip("/")
-            if found.folder:
-                waiting.append(path)
-            elif is_part(name) and found.mtime < oldest:
-                with suppress(TargetUnavailableError):
-                    await session.remove(path)
-                    removed += 1
-    return removed

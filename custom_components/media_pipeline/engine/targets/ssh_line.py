@@ -6,7 +6,7 @@ that costs a fifth of the processor time at both ends.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, override
+from typing import Any, cast, override
 
 
 class Line:
@@ -19,8 +19,7 @@ class Line:
         loop = asyncio.get_running_loop()
         opening = _Opening(make_protocol, loop)
         await loop.create_connection(lambda: opening, host, port)
-        assert opening.made is not None
-        return opening.made
+        return cast("tuple[asyncio.Transport, asyncio.Protocol]", opening.made)
 
 
 class _Opening(asyncio.Protocol):
@@ -35,10 +34,10 @@ class _Opening(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         protocol = self._make_protocol()
-        self.made = _Gathering(transport, self._loop), protocol
-        transport.set_protocol(protocol)
+        tcp = cast("asyncio.Transport", transport)
+        self.made = _Gathering(tcp, self._loop), protocol
+        tcp.set_protocol(protocol)
         protocol.connection_made(self.made[0])
 
 

@@ -1,0 +1,241 @@
+"""Filling a part file: through the server's shell where it has one, else with SFTP requests.
+
+The part of a big file has a name made of its content and outlives a cut; the next try proves what
+is there and goes on. Imports asyncssh: load it off the loop.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from shlex import quote
+from typing import Final
+
+import asyncssh
+
+from ..errors import FileVanished, TargetUnreachable
+from .base import Shipment
+from .paths import part_path
+from .remote_hash import RemoteShell
+from .sftp_link import SftpLink
+from .sftp_proof import hash_of
+from .sftp_session import SftpSession
+from .sftp_stream import PIECE, StreamRefused, pour
+from .sftp_sweep import remove_part
+from .sftp_transfer import chunk_of, upload
+from .source_reader import SourceReader
+
+_LOGGER: Final = logging.getLogger(__name__)
+RESUMABLE: Final = 64 << 20
+"""Bytes from which on a part file is kept."""
+_UNSURE: Final = 16 << 20
+"""The end of a cut part may have holes: so many bytes were under way at most."""
+_STREAM_FROM: Final = 4 << 20
+"""Smaller files are not worth a channel of their own."""
+_STILL_SECONDS: Final = 3.0
+_SETTLE_SECONDS: Final = 300
+"""How long a slow disk may take for what was sent last."""
+
+
+class _OtherBytes(Exception):
+    """A part that was to be gone on with does not hold what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a kept part file holds already."""
+
+    size: int
+    sha256: str
+
+
+async def write_part(
+    link: SftpLink,
+    session: SftpSession,
+    item: Shipment,
+    final: str,
+    on_bytes: Callable[[int], None] | None,
+) -> str:
+    """Write ``item`` to a part file beside ``final`` and flush it; returns the part's path.
+
+    Raises SourceFileChanged, FileVanished or a ``TargetUnavailableError``; then nothing stays,
+    except the part of a big file when the connection was cut or the caller was cancelled.
+    """
+    kept = part_path(final, item.sha256[:12])
+    if item.size <= RESUMABLE or kept in link.writing:
+        return await _write_once(link, session, item, part_path(final), on_bytes)
+    link.writing.add(kept)
+    try:
+        if not await _is_still(link, session, kept):  # somebody else is sending the same file
+            return await _write_once(link, session, item, part_path(final), on_bytes)
+        link.begun.add(kept)
+        link.settled(kept)
+        return await _write_kept(link, session, item, kept, on_bytes)
+    finally:
+        link.writing.discard(kept)
+
+
+async def _write_once(
+    link: SftpLink,
+    session: SftpSession,
+    item: Shipment,
+    part: str,
+    on_bytes: Callable[[int], None] | None,
+) -> str:
+    link.begin(part)
+    try:
+        await _fill(link, session, item, part, None, on_bytes)
+    except BaseException:  # cancelled too: no half file may stay behind
+        await link.discard(session, part)
+        raise
+    return part
+
+
+async def _write_kept(
+    link: SftpLink,
+    session: SftpSession,
+    item: Shipment,
+    part: str,
+    on_bytes: Callable[[int], None] | None,
+) -> str:
+    try:
+        start = await _proven_start(link, session, item, part)
+        try:
+            await _fill(link, session, item, part, start, on_bytes)
+            if start and await hash_of(link, session, part, item.size) != item.sha256:
+                raise _OtherBytes
+        except _OtherBytes:
+            await remove_part(session, part)
+            await _fill(link, session, item, part, None, on_bytes)
+    except asyncio.CancelledError, TargetUnreachable:
+        raise
+    except BaseException:
+        await link.discard(session, part)
+        raise
+    return part
+
+
+async def _is_still(link: SftpLink, session: SftpSession, part: str) -> bool:
+    """False while somebody else writes to the part file, which then is not ours to go on with."""
+    if part in link.begun or (before := await session.look(part)) is None:
+        return True
+    await asyncio.sleep(_STILL_SECONDS)
+    return await session.look(part) == before
+
+
+async def _proven_start(
+    link: SftpLink, session: SftpSession, item: Shipment, part: str
+) -> _Start | None:
+    """What a part file holds, cut to where it has no holes; without use, it is removed."""
+    found = await session.look(part)
+    if found is None:
+        return None
+    size = min(found.size, item.size) - _UNSURE
+    if found.regular and size >= _UNSURE:
+        with suppress(asyncssh.SFTPError):
+            async with asyncio.timeout(60):
+                await session.sftp.setstat(session.absolute(part), asyncssh.SFTPAttrs(size=size))
+            cut = await session.look(part)
+            sha256 = await hash_of(link, session, part, size)
+            if cut is not None and cut.size == size and sha256 is not None:
+                _LOGGER.debug("Going on after %d bytes of a file", size)
+                return _Start(size, sha256)
+    await remove_part(session, part)
+    return None
+
+
+async def _fill(
+    link: SftpLink,
+    session: SftpSession,
+    item: Shipment,
+    part: str,
+    start: _Start | None,
+    on_bytes: Callable[[int], None] | None,
+) -> None:
+    if link.shell is not None and link.streams and item.size >= _STREAM_FROM:
+        try:
+            async with link.streaming:
+                await _through_shell(link, link.shell, session, item, part, start, on_bytes)
+        except StreamRefused as err:
+            _LOGGER.info("The server's shell takes no files (%s), SFTP is used", err)
+            link.streams = False
+            start = None
+            await remove_part(session, part)
+        else:
+            return
+    async with _opened(session, part, start) as file:
+        async with SourceReader(item.source, chunk_of(file)) as reader:
+            await _skip(reader, start)
+            await upload(
+                session, file, part, reader, size=item.size, budget=link.budget, on_bytes=on_bytes
+            )
+            reader.check(item.size, item.sha256)
+        await _flush(session, file, part, item.size)
+
+
+async def _through_shell(
+    link: SftpLink,
+    shell: RemoteShell,
+    session: SftpSession,
+    item: Shipment,
+    part: str,
+    start: _Start | None,
+    on_bytes: Callable[[int], None] | None,
+) -> None:
+    async def pieces(reader: SourceReader) -> AsyncGenerator[bytes]:
+        while (piece := await reader.next()) is not None:
+            yield piece[1]
+            if on_bytes is not None:
+                on_bytes(len(piece[1]))
+            await link.budget.sent(len(piece[1]))
+
+    name = quote(f"./{part}")
+    # the file is there: a command that starts late must not make it again after its removal
+    script = f"cd {quote(shell.folder)} && test -f {name} && exec cat >> {name}"
+    async with _opened(session, part, start) as file:
+        async with SourceReader(item.source, PIECE) as reader:
+            await _skip(reader, start)
+            command = f"sh -c {quote(script)}"
+            await pour(session, command, pieces(reader), seconds=_SETTLE_SECONDS)
+            reader.check(item.size, item.sha256)
+        async with session.errors(part):
+            size = (await file.stat()).size
+        if size != item.size:
+            raise StreamRefused(f"{size} bytes arrived of {item.size}")
+        await _flush(session, file, part, item.size)
+
+
+async def _skip(reader: SourceReader, start: _Start | None) -> None:
+    if start is not None and await reader.skip(start.size) != start.sha256:
+        raise _OtherBytes
+
+
+@asynccontextmanager
+async def _opened(
+    session: SftpSession, part: str, start: _Start | None
+) -> AsyncIterator[asyncssh.SFTPClientFile]:
+    """The part file, new or to be gone on with."""
+    try:
+        async with session.errors(part):
+            file = await session.sftp.open(
+                session.absolute(part), "r+b" if start else "xb", encoding=None
+            )
+    except FileVanished as err:  # the folder went after we made it; the next try makes it again
+        raise TargetUnreachable(err.detail, path=part) from err
+    try:
+        yield file
+    except BaseException:  # cancelled too: no file may stay open there
+        if session.alive:
+            with suppress(asyncssh.Error, OSError):
+                async with asyncio.timeout(5):
+                    await file.close()
+        raise
+
+
+async def _flush(session: SftpSession, file: asyncssh.SFTPClientFile, part: str, size: int) -> None:
+    """Have the server write the file to its disk, where it can, and close it."""
+    async with session.errors(part, need=size):
+        with suppress(asyncssh.SFTPOpUnsupported, asyncssh.SFTPPermissionDenied):
+            await file.fsync()
+        await file.close()
