@@ -7,15 +7,17 @@ from typing import Any
 import voluptuous as vol
 from homeassistant.const import CONF_NAME
 
-from ..const import CONF_BANDWIDTH, CONF_CONTENT, CONF_PARALLEL
+from ..const import CONF_BANDWIDTH, CONF_CONTENT, CONF_PARALLEL, CONF_PHOTO_FORMAT
 from ..engine.config import TargetConfig
+from ..engine.media.jobs import PhotoFormat
 from ..engine.model import Content
 from ..selectors import TEXT, one_of
 
 CONTENT = one_of(Content, CONF_CONTENT)
 NAME: Mapping[vol.Marker, Any] = {vol.Required(CONF_NAME): TEXT}
 CONTENTS: Mapping[vol.Marker, Any] = {
-    vol.Required(CONF_CONTENT, default=Content.ORIGINALS.value): CONTENT
+    vol.Required(CONF_CONTENT, default=Content.ORIGINALS.value): CONTENT,
+    vol.Optional(CONF_PHOTO_FORMAT): one_of(PhotoFormat, CONF_PHOTO_FORMAT),
 }
 
 type Data = Mapping[str, Any]
@@ -53,6 +55,8 @@ def common(data: Data, target_id: str, name: str) -> dict[str, Any]:
         "content": Content(data.get(CONF_CONTENT, Content.ORIGINALS)),
         "bandwidth": round(data.get(CONF_BANDWIDTH, 0) * _MEGABIT) or None,
     }
+    if CONF_PHOTO_FORMAT in data:
+        values["photo_format"] = PhotoFormat(data[CONF_PHOTO_FORMAT])
     if CONF_PARALLEL in data:
         values["parallel"] = int(data[CONF_PARALLEL])
     return values
