@@ -26,6 +26,7 @@ from .engine.engine import Engine
 from .engine.errors import PipelineError
 from .engine.model import DEFAULT_STAGES, PlanSummary, RunOutcome, RunSummary, Stage
 from .errors import service_error
+from .target_actions import async_setup_target_actions
 
 ATTR_CONFIG_ENTRY_ID = "config_entry_id"
 ATTR_STAGES = "stages"
@@ -117,6 +118,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
     register("submit_verification_code", _submit_code, code, none)
     sms = {vol.Optional(ATTR_SMS, default=False): cv.boolean}
     register("request_verification_code", _request_code, sms, none)
+    async_setup_target_actions(hass)
 
 
 async def _run(request: Request) -> ServiceResponse:

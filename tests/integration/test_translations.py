@@ -176,6 +176,7 @@ def test_exceptions() -> None:
             + SOURCES["services"]
             + SOURCES["adopt_action"]
             + SOURCES["coordinator"]
+            + SOURCES["target_actions"]
             + SOURCES["media_source"],
         )
     )

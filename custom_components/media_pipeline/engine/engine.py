@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig, TargetConfig
 from .errors import EngineStopped
+from .home import Home, Item
 from .media.jobs import MediaKind
 from .model import (
     DEFAULT_STAGES,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .adopt.report import Request as AdoptRequest
     from .core import Core
     from .sources.icloud.session import ICloudSession
+    from .targets.trial import Finding
 
 _LOGGER = logging.getLogger(__name__)
 # Threads for blocking file work; more than cores, because disks and network shares wait.
@@ -48,8 +50,13 @@ class Engine:
         *,
         on_snapshot: Callable[[Snapshot], None],
         on_event: Callable[[EngineEvent], None],
+        home: Home | None = None,
     ) -> None:
-        """The callbacks are called on the engine's thread; snapshots about once a second."""
+        """The callbacks are called on the engine's thread; snapshots about once a second.
+
+        ``home`` is asked by targets that hand things over.
+        """
+        self._home = home
         self._config = config
         self._on_snapshot = on_snapshot
         self._on_event = on_event
@@ -101,7 +108,7 @@ class Engine:
         # imported here, on the engine's thread: heavy libraries must not hold up Home Assistant
         from .core import Core
 
-        self._core = Core(self._config, self._on_snapshot, self._on_event)
+        self._core = Core(self._config, self._on_snapshot, self._on_event, self._home)
         await self._core.open()
 
     async def stop(self) -> None:
@@ -142,12 +149,14 @@ class Engine:
         *,
         actor: str | None = None,
         seconds: float | None = None,
+        prove_all: bool = False,
     ) -> str:
         """Start a run and return its id at once; it ends after ``seconds`` at the latest.
 
-        Raises RunActive.
+        With ``prove_all`` verify proves everything, however new its proof is. Raises RunActive.
         """
-        return await self._call(self._opened().runs.start(stages, actor, seconds))
+        runs = self._opened().runs
+        return await self._call(runs.start(stages, actor, seconds, prove_all=prove_all))
 
     async def wait_run(self, run_id: str) -> RunSummary:
         """Wait until that run ended. Raises NoActiveRun for an unknown id."""
@@ -244,6 +253,13 @@ class Engine:
         asset = await self._call(core.catalog.read(browse.one, asset_id))
         return None if asset is None else (asset, core.archive.path_of(asset.path))
 
+    async def example(self) -> Item | None:
+        """The newest archived photo as it would be handed over; None while there is none."""
+        from .catalog import hand_off
+
+        core = self._opened()
+        return await self._call(core.catalog.read(hand_off.example, core.archive.path_of))
+
     async def preview(self, asset_id: int, side: int) -> Path:
         """A JPEG of an archived asset that fits a square of ``side`` pixels.
 
@@ -276,6 +292,14 @@ class Engine:
         """
         await self._call(self._opened().targets.try_again(config))
         await self.refresh()
+
+    async def test_target(self, target_id: str) -> list[Finding]:
+        """Try out all that a target must be able to do; what each step showed. See ``trial``.
+
+        An error of the target is a finding. Raises UnknownTarget.
+        """
+        core = self._opened()
+        return await self._call(core.targets.test(target_id, self._config.private_dir))
 
     async def checkpoint(self) -> None:
         """Bring the catalog's file up to date, before it is copied. Raises CatalogUnusable."""

@@ -277,6 +277,12 @@ class MarkerForeign(TargetUnavailableError):
     key = "marker_foreign"
 
 
+class UnknownTarget(PermanentError):
+    """No target of that id is set up."""
+
+    key = "unknown_target"
+
+
 class TargetTaken(TargetUnavailableError):
     """Another Media Pipeline keeps its copies in this place."""
 
@@ -410,7 +416,7 @@ class TargetBusy(TargetUnavailableError):
 
 
 class StorageClassRefused(TargetUnavailableError):
-    """Objects of this storage class can't be read back at once, or the store knows no such class."""
+    """Objects of this class can't be read back at once, or the store knows no such class."""
 
     key = "storage_class_refused"
 
@@ -455,6 +461,30 @@ class LocalWriteFailed(TransientError):
     """A file brought back from a target can't be written on this machine."""
 
     key = "local_write_failed"
+
+
+class InvalidEncryptionKey(NeedsUserError):
+    """The text is no key of the age format."""
+
+    key = "invalid_encryption_key"
+
+
+class EncryptionKeyDiffers(TargetUnavailableError):
+    """What the target holds is encrypted with another key."""
+
+    key = "encryption_key_differs"
+
+
+class WrongEncryptionKey(CorruptError):
+    """A file was encrypted with another key."""
+
+    key = "wrong_encryption_key"
+
+
+class EncryptedFileDamaged(CorruptError):
+    """An encrypted file was cut or changed, or is none."""
+
+    key = "encrypted_file_damaged"
 
 
 class InvalidLayout(PermanentError):

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from .catalog import copy_results, work
 from .catalog.database import Catalog
 from .config import TargetConfig
-from .errors import PipelineError
+from .errors import PipelineError, UnknownTarget
+from .home import AsksHome, Home
 from .targets.base import Target, TargetIdentity
 from .targets.registry import make_target, probe_target
+from .targets.trial import Finding, try_out
 
 
 class TargetHub:
@@ -18,20 +22,39 @@ class TargetHub:
         self,
         configs: tuple[TargetConfig, ...],
         catalog: Catalog,
+        owner: str | None = None,
         make: Callable[[TargetConfig, TargetIdentity], Target] = make_target,
+        home: Home | None = None,
     ) -> None:
-        """Nothing is opened yet."""
+        """Nothing is opened yet. ``owner`` is the archive's marker id.
+
+        ``home`` is for targets that ask it (see ``engine.home``).
+        """
+        self.home = home
+        self._owner = owner
         self._configs = {config.target_id: config for config in configs}
         self._catalog = catalog
         self._make = make
         self._open: dict[str, Target] = {}
         self._made: list[Target] = []
         self._locks: dict[str, asyncio.Lock] = {}
+        self._closed = {config.target_id for config in configs if config.gated}
 
     @property
     def configs(self) -> dict[str, TargetConfig]:
         """All configured targets by id."""
         return self._configs
+
+    def set_gate(self, target_id: str, *, is_open: bool) -> None:
+        """Let a run use a target, or not: what is under way there is finished."""
+        if is_open:
+            self._closed.discard(target_id)
+        elif target_id in self._configs:
+            self._closed.add(target_id)
+
+    def may_use(self, target_id: str) -> bool:
+        """False while a target's gate is closed."""
+        return target_id not in self._closed
 
     async def get(self, target_id: str) -> Target:
         """The open target. Raises what ``Target.open`` raises; its state is stored either way."""
@@ -42,9 +65,7 @@ class TargetHub:
                 return target
             rows = await self._catalog.read(work.known_targets)
             row = rows[target_id]
-            target = self._make(
-                self._configs[target_id], TargetIdentity(row.marker_id, row.device_id)
-            )
+            target = self._new(self._configs[target_id], row)
             # known before it is opened: whatever cuts this off, ``close`` finds it
             self._made.append(target)
             try:
@@ -62,8 +83,26 @@ class TargetHub:
         ``config`` may differ from the stored one. Raises what ``Target.open`` raises.
         """
         row = (await self._catalog.read(work.known_targets))[config.target_id]
-        info = await probe_target(config, TargetIdentity(row.marker_id, row.device_id))
+        info = await probe_target(config, TargetIdentity(row.marker_id, row.device_id, self._owner))
         await self._catalog.write(copy_results.target_opened, config.target_id, info)
+
+    async def test(self, target_id: str, private: Path) -> list[Finding]:
+        """Try out all that a target must be able to do, over a connection of its own.
+
+        ``private`` is a folder for test files. Raises UnknownTarget.
+        """
+        config = self._configs.get(target_id)
+        if config is None:
+            raise UnknownTarget(f"no target {target_id}")
+        row = (await self._catalog.read(work.known_targets))[target_id]
+        target = self._new(config, row)
+        return await try_out(target, private)
+
+    def _new(self, config: TargetConfig, row: Any) -> Target:
+        target = self._make(config, TargetIdentity(row.marker_id, row.device_id, self._owner))
+        if isinstance(target, AsksHome):
+            target.home = self.home
+        return target
 
     async def failed(self, target_id: str, err: PipelineError) -> None:
         """A target stopped working: let go of it and remember why."""
