@@ -16,6 +16,7 @@ from custom_components.media_pipeline.engine.config import (
     FolderTargetConfig,
     ICloudSourceConfig,
     SafetyConfig,
+    TargetConfig,
 )
 from custom_components.media_pipeline.engine.core import Core
 from custom_components.media_pipeline.engine.errors import CodeRequired
@@ -28,6 +29,7 @@ from custom_components.media_pipeline.engine.model import (
     RunSummary,
     Stage,
 )
+from custom_components.media_pipeline.engine.rules import TargetRules
 from custom_components.media_pipeline.engine.sources.icloud.session import SignInState
 from tests.icloud_server.client import StandIn
 
@@ -51,7 +53,11 @@ class World:
     download_limit: int | None = None
     content: Content = Content.ORIGINALS
     """What the target receives."""
+    rules: TargetRules = field(default_factory=TargetRules)
+    gated: bool = False
     libraries: tuple[str, ...] = ("PrimarySync",)
+    others: tuple[TargetConfig, ...] = ()
+    """Targets beside the folder ``disk``."""
 
     @property
     def archive(self) -> Path:
@@ -76,9 +82,12 @@ class World:
                     name="Disk",
                     path=self.target,
                     content=self.content,
+                    rules=self.rules,
+                    gated=self.gated,
                     off_machine=True,
                     reserve_bytes=0,
                 ),
+                *self.others,
             ),
             safety=self.safety,
             compress=self.compress,
@@ -157,13 +166,14 @@ async def refusals(core: Core) -> dict[str, int]:
 
 
 def media_files(folder: Path) -> list[Path]:
-    """Files that people see, without markers, parts, records and sidecars."""
+    """Files that people see, without markers, parts, records, sidecars and lists of checksums."""
     return sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.suffix not in {".json", ".xmp"}
+        and not path.name.startswith("SHA256SUMS")
     )
 
 

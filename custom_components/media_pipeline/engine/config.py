@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from .media.jobs import PhotoFormat, VideoCodec
 from .media.presets import Care
 from .model import Content
+from .rules import TargetRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class TargetConfig:
     """Files that are sent at the same time."""
     bandwidth: int | None = None
     """Bytes per second that may be sent; None is no limit."""
+    rules: TargetRules = field(default_factory=TargetRules)
+    gated: bool = False
+    """Nothing is sent or proven in a run until ``Engine.set_gate`` opens it."""
     hand_off: bool = False
     """True when what is delivered passes out of our sight: sent once, never proven, and it counts
     nothing towards freeing."""
@@ -146,6 +150,8 @@ class EngineConfig:
     """A run ends after this long and the next one goes on; None is no limit."""
     reverify_days: int = 90
     """Every copy is proven again at least this often."""
+    scrub_seconds: float | None = None
+    """How long a run may prove again what only is old, at each place; None is no limit."""
     archive_reserve_bytes: int = 1 << 30
     preview_bytes: int = 1_000_000_000
     """Previews for the media browser may take this much of the archive's disk."""

@@ -68,9 +68,8 @@ class StatusBoard:
         """Compute all numbers and publish them."""
         await self._forget_solved()
         ground = self._core.ground()
-        names = {config.target_id: config.name for config in self._core.config.targets}
         stats = await self._core.catalog.read(protection.library_stats, ground)
-        targets = await self._core.catalog.read(protection.target_statuses, names)
+        targets = await self._core.catalog.read(protection.target_statuses, self._core.config.targets)
         last = await self._core.catalog.read(store.last_run)
         plan = await self._core.catalog.read(plans.summary_of, None)
         self._census = await self._core.catalog.read(census.last)

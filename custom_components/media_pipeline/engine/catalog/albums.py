@@ -1,6 +1,6 @@
 """Albums: which there are, which assets lie in them, and whose files must be told of a change."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
@@ -51,6 +51,12 @@ def album_paths(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[
                 paths[row.album_key] = _path(connection, row.album_key)
             found.setdefault(row.asset_key, []).append(paths[row.album_key])
     return {key: tuple(sorted(names)) for key, names in found.items()}
+
+
+def album_keys(connection: Connection, wanted: Callable[[str], bool]) -> list[str]:
+    """Keys of the albums whose path (see ``album_paths``) is wanted."""
+    keys = connection.execute(select(albums.c.key).where(albums.c.kind == "album")).scalars()
+    return [key for key in keys.all() if wanted(_path(connection, key))]
 
 
 def _path(connection: Connection, key: str) -> str:

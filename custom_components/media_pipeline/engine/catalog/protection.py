@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from ..clock import DAY, now_ms
-from ..config import SafetyConfig
+from ..config import SafetyConfig, TargetConfig
 from ..model import (
     ORIGINAL_ROLES,
     Content,
@@ -30,8 +30,10 @@ from ..model import (
     SourceState,
     TargetStatus,
 )
+from .hand_off import handed_numbers
 from .schema import assets, copies, resources, targets
-from .work import waiting_proof, waiting_send
+from .scrub import waiting_proof
+from .work import waiting_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +276,15 @@ def refusals(connection: Connection, ground: Ground) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, TargetStatus]:
+def target_statuses(
+    connection: Connection, configs: Sequence[TargetConfig]
+) -> dict[str, TargetStatus]:
     """The state of every configured target: id → numbers."""
+    names = {config.target_id: config.name for config in configs}
+    rules = {config.target_id: config.rules for config in configs}
     missing = {
-        row.id: waiting_send(connection, row.id, Content(row.content))[0]
-        + waiting_proof(connection, row.id, 0)[0]
+        row.id: waiting_send(connection, row.id, Content(row.content), rules[row.id])[0]
+        + waiting_proof(connection, row.id)[0]
         for row in connection.execute(select(targets).where(targets.c.id.in_(list(names))))
     }
     verified = copies.c.state == CopyState.VERIFIED
@@ -294,6 +300,7 @@ def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, 
             ).group_by(copies.c.target_id)
         )
     }
+    handed = handed_numbers(connection)
     result = {}
     for row in connection.execute(select(targets).where(targets.c.id.in_(list(names)))):
         number = numbers.get(row.id)
@@ -307,5 +314,6 @@ def target_statuses(connection: Connection, names: dict[str, str]) -> dict[str, 
             copies_bytes=(number[3] or 0) if number else 0,
             last_verified=number[4] if number else None,
             missing=missing.get(row.id, 0),
+            **handed.get(row.id, {}),
         )
     return result

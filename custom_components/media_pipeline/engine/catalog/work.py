@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, func, literal, or_, select
 
+from ..errors import CopyMismatch, CopyMissing
 from ..model import (
     ORIGINAL_ROLES,
     WRITTEN_ROLES,
@@ -15,6 +16,8 @@ from ..model import (
     Role,
     SourceState,
 )
+from ..rules import TargetRules
+from .chosen import chosen, looked_at
 from .derivatives import given_up, is_live_pair
 from .hand_off import not_for_hand_off
 from .photo_formats import has_no_smaller, is_smaller
@@ -25,6 +28,7 @@ _COLUMNS = (
     resources,
     assets.c.key.label("asset_key"),
     assets.c.kind.label("asset_kind"),
+    assets.c.library,
     assets.c.folder,
     assets.c.stem,
     assets.c.captured,
@@ -151,7 +155,13 @@ def _for_a_phone() -> Any:
     )
 
 
-def _lacking(query: Select[Any], target_id: str, content: Content) -> Select[Any]:
+def _lacking(
+    connection: Connection,
+    query: Select[Any],
+    target_id: str,
+    content: Content,
+    rules: TargetRules,
+) -> Select[Any]:
     return (
         query.select_from(resources)
         .outerjoin(
@@ -161,6 +171,7 @@ def _lacking(query: Select[Any], target_id: str, content: Content) -> Select[Any
             resources.c.current,
             resources.c.state == ResourceState.ARCHIVED,
             _wanted(content, target_id),
+            chosen(connection, rules),
             or_(
                 copies.c.id.is_(None),
                 copies.c.state.in_([CopyState.PENDING, CopyState.QUARANTINED]),
@@ -174,6 +185,7 @@ def to_send(
     connection: Connection,
     target_id: str,
     content: Content,
+    rules: TargetRules,
     now: int,
     limit: int,
     skip: Collection[int] = (),
@@ -181,6 +193,7 @@ def to_send(
     """Archived resources that a target lacks and that may be tried now."""
     return connection.execute(
         _lacking(
+            connection,
             select(
                 *_COLUMNS,
                 copies.c.id.label("copy_id"),
@@ -189,9 +202,11 @@ def to_send(
             ),
             target_id,
             content,
+            rules,
         )
         .join(assets, assets.c.id == resources.c.asset_id)
         .where(
+            looked_at(rules),
             or_(copies.c.next_attempt.is_(None), copies.c.next_attempt <= now),
             resources.c.id.not_in(skip),
         )
@@ -200,40 +215,33 @@ def to_send(
     ).all()
 
 
-def to_prove(
-    connection: Connection, target_id: str, proven_before: int, now: int, limit: int
+def lost_to_send(
+    connection: Connection, target_id: str, now: int, limit: int, skip: Collection[int] = ()
 ) -> Sequence[Row[Any]]:
-    """Copies that were sent but not proven, then those proven longest ago."""
+    """Like ``to_send``, but only what a target had and lost."""
     return connection.execute(
-        select(copies, resources.c.sha256.label("wanted_sha256"))
-        .join(resources, resources.c.id == copies.c.resource_id)
+        select(*_COLUMNS, literal(None).label("copy_path"))
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .join(copies, copies.c.resource_id == resources.c.id)
         .where(
-            copies.c.target_id == target_id,
-            copies.c.next_attempt <= now,
-            or_(
-                copies.c.state == CopyState.SENT,
-                and_(copies.c.state == CopyState.VERIFIED, copies.c.proven_at < proven_before),
-            ),
-        )
-        .order_by(copies.c.proven_at.is_not(None), copies.c.proven_at, copies.c.id)
-        .limit(limit)
-    ).all()
-
-
-def archive_to_prove(
-    connection: Connection, proven_before: int, limit: int, skip: Collection[int] = ()
-) -> Sequence[Row[Any]]:
-    """Archived files whose bytes were last read longer ago than allowed."""
-    return connection.execute(
-        select(resources)
-        .where(
+            resources.c.current,
             resources.c.state == ResourceState.ARCHIVED,
-            resources.c.proven_at < proven_before,
+            copies.c.target_id == target_id,
+            is_lost(),
+            copies.c.next_attempt <= now,
             resources.c.id.not_in(skip),
         )
-        .order_by(resources.c.proven_at)
+        .order_by(*_FIRST)
         .limit(limit)
     ).all()
+
+
+def is_lost() -> Any:
+    """True for a copy that was there and is to be sent again."""
+    return and_(
+        copies.c.state == CopyState.PENDING,
+        copies.c.error.in_([CopyMissing.key, CopyMismatch.key]),
+    )
 
 
 def _totals(connection: Connection, query: Select[Any]) -> tuple[int, int]:
@@ -261,24 +269,12 @@ def waiting_compress(connection: Connection) -> tuple[int, int]:
     )
 
 
-def waiting_send(connection: Connection, target_id: str, content: Content) -> tuple[int, int]:
-    """(files, bytes) that a target lacks."""
-    query = _lacking(select(resources.c.id, resources.c.size), target_id, content)
-    return _totals(connection, query)
-
-
-def waiting_proof(connection: Connection, target_id: str, proven_before: int) -> tuple[int, int]:
-    """(files, bytes) on a target that wait for a proof."""
-    return _totals(
-        connection,
-        select(copies.c.id, copies.c.size).where(
-            copies.c.target_id == target_id,
-            or_(
-                copies.c.state == CopyState.SENT,
-                and_(copies.c.state == CopyState.VERIFIED, copies.c.proven_at < proven_before),
-            ),
-        ),
-    )
+def waiting_send(
+    connection: Connection, target_id: str, content: Content, rules: TargetRules
+) -> tuple[int, int]:
+    """(files, bytes) that a target lacks and that its rules let through."""
+    columns = select(resources.c.id, resources.c.size)
+    return _totals(connection, _lacking(connection, columns, target_id, content, rules))
 
 
 def known_targets(connection: Connection) -> dict[str, Row[Any]]:

@@ -13,10 +13,12 @@ from ..clock import SECOND, now_ms
 from ..config import EngineConfig
 from ..control import Control, Progress
 from ..errors import (
+    ActionError,
     CatalogUnusable,
     CorruptError,
     FileVanished,
     NeedsUserError,
+    OutcomeUnknown,
     PermanentError,
     PipelineError,
     TargetUnavailableError,
@@ -25,6 +27,7 @@ from ..errors import (
 from ..media.pool import MediaPool
 from ..model import EngineEvent, Stage
 from ..sources.base import Source
+from .losses import Losses
 from .queue import Queue
 
 if TYPE_CHECKING:
@@ -53,6 +56,12 @@ class StageContext:
     """What held a stage up: subject (``source`` or a target id) → error."""
     running: set[Stage] = field(default_factory=set)
     """Stages of this run that may still make work for later ones."""
+    losses: Losses = field(default_factory=Losses)
+    """Lost copies and damaged files that this run found."""
+    started: int = field(default_factory=now_ms)
+    """When this run began."""
+    prove_all: bool = False
+    """True when everything is to be proven, however new its proof is."""
 
     def problem(self, subject: str, error: PipelineError) -> None:
         """Remember what holds something up; logged once per run and subject.
@@ -86,8 +95,9 @@ def failure_of(error: Exception) -> Failure:
         return Failure("unknown", final=False, counts=True)
     return Failure(
         key=error.key,
-        final=isinstance(error, PermanentError),
-        counts=isinstance(error, CorruptError | FileVanished),
+        final=isinstance(error, PermanentError) and not isinstance(error, ActionError),
+        counts=isinstance(error, CorruptError | FileVanished | ActionError),
+        forever=isinstance(error, OutcomeUnknown),
     )
 
 
@@ -142,6 +152,15 @@ async def drain[T](
             task.cancel()
         if in_work:
             await asyncio.gather(*in_work.values(), return_exceptions=True)
+
+
+async def gate_open(context: StageContext, target_id: str, feeders: Collection[Stage]) -> bool:
+    """Wait while a target's gate is closed and one of ``feeders`` may still make work for it."""
+    while not context.targets.may_use(target_id):
+        if context.running.isdisjoint(feeders):
+            return False
+        await context.control.wait_for_work(1.0)
+    return True
 
 
 async def patiently[T](context: StageContext, ask: Callable[[], Awaitable[T]]) -> T:

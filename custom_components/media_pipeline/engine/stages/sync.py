@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..archive import os_error
-from ..catalog import copy_results, work
+from ..catalog import chosen, copy_results, work
 from ..config import TargetConfig
 from ..errors import (
     FileVanished,
@@ -15,10 +15,12 @@ from ..errors import (
     SourceFileChanged,
     TargetUnavailableError,
 )
+from ..layout import DEFAULT_LAYOUT, lay_out
 from ..model import WRITTEN_ROLES, Stage
 from ..targets.base import Target
-from .base import StageContext, drain, failure_of, stops_stage
-from .verify import prove_archived
+from .base import StageContext, drain, failure_of, gate_open, stops_stage
+from .hand_off import hand_over, prepare
+from .proving import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
 _PARALLEL = 8
@@ -55,11 +57,17 @@ class Sync:
 
     async def _sync_target(self, context: StageContext, config: TargetConfig) -> None:
         async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
+            if not context.targets.may_use(config.target_id):
+                return ()
             return await context.catalog.read(
-                work.to_send, config.target_id, config.content, now, limit, skip
+                work.to_send, config.target_id, config.content, config.rules, now, limit, skip
             )
 
         try:
+            if not await gate_open(context, config.target_id, _FEEDERS):
+                return
+            if config.hand_off:
+                await prepare(context, config)
             target = await context.targets.get(config.target_id)
             await drain(
                 context,
@@ -76,10 +84,34 @@ class Sync:
             if isinstance(err, TargetUnavailableError):
                 await context.targets.failed(config.target_id, err)
 
+    async def send_lost(
+        self, context: StageContext, config: TargetConfig, target: Target
+    ) -> None:
+        """Send again what a target had and lost. Raises what stops the target."""
+
+        async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
+            return await context.catalog.read(
+                work.lost_to_send, config.target_id, now, limit, skip
+            )
+
+        try:
+            await drain(
+                context,
+                fetch=fetch,
+                handle=partial(self._send_one, context, config, target),
+                identify=lambda row: int(row.id),
+                parallel=config.parallel,
+                more_may_come=lambda: False,
+            )
+        except ArchiveAway as err:
+            raise err.error from err
+
     async def _send_one(
         self, context: StageContext, config: TargetConfig, target: Target, row: Any
     ) -> None:
         await context.control.checkpoint()
+        if not context.targets.may_use(config.target_id):
+            return  # the gate closed since the catalog was asked
         source = context.archive.path_of(row.path)
         # only files of ours are ever written anew, and only over our own older one
         replace = row.role in WRITTEN_ROLES and row.copy_path is not None
@@ -90,15 +122,19 @@ class Sync:
                 raise FileVanished(str(err), path=row.path) from err
             except OSError as err:
                 raise ArchiveAway(os_error(err, context.archive.root)) from err
-            delivery = await target.deliver(
-                source,
-                row.copy_path if replace else row.path,
-                size=row.size,
-                sha256=row.sha256,
-                mtime=stat.st_mtime,
-                replace=replace,
-                on_bytes=context.progress.moved,
-            )
+            place = row.copy_path if replace else await self._place(context, config, row)
+            if config.hand_off:
+                delivery = await hand_over(context, config, target, row, source, place, stat)
+            else:
+                delivery = await target.deliver(
+                    source,
+                    place,
+                    size=row.size,
+                    sha256=row.sha256,
+                    mtime=stat.st_mtime,
+                    replace=replace,
+                    on_bytes=context.progress.moved,
+                )
         except ArchiveAway:
             raise
         except Exception as err:  # a defect costs this item, not the run; see failure_of
@@ -125,6 +161,15 @@ class Sync:
         context.control.announce()
 
     @staticmethod
+    async def _place(context: StageContext, config: TargetConfig, row: Any) -> str:
+        """Where a new copy is to lie."""
+        layout = config.rules.layout
+        if layout == DEFAULT_LAYOUT:
+            return str(row.path)
+        facts = await context.catalog.read(chosen.layout_facts, config.rules, row)
+        return lay_out(layout, facts)
+
+    @staticmethod
     async def _look_at_archive(context: StageContext, row: Any) -> None:
         """What a target's reader says of our file is only a hint: read it again ourselves."""
         await check_archive(context)
@@ -144,7 +189,7 @@ async def waiting(context: StageContext) -> None:
         if config.target_id in context.problems:
             continue
         more, more_size = await context.catalog.read(
-            work.waiting_send, config.target_id, config.content
+            work.waiting_send, config.target_id, config.content, config.rules
         )
         count, size = count + more, size + more_size
     context.progress.waiting(Stage.SYNC, count, size)
