@@ -9,6 +9,7 @@ from typing import Any
 
 from custom_components.media_pipeline.engine.config import FolderTargetConfig, TargetConfig
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
+from custom_components.media_pipeline.engine.model import ProofMethod
 from custom_components.media_pipeline.engine.targets.base import (
     Delivery,
     Target,
@@ -76,6 +77,31 @@ class Place:
     def is_folder(self) -> bool:
         """Whether ``root`` is a folder here that holds what was sent."""
         return True
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether a file travels in pieces, into a hidden part file that is there to see."""
+        return True
+
+    @property
+    def remote_hash(self) -> bool:
+        """Whether the other side hashes files itself, in a way that counts."""
+        return self.kind == "openssh"
+
+    @property
+    def method(self) -> ProofMethod:
+        """How a proof is made without a file of ours to compare with."""
+        return ProofMethod.REMOTE_HASH if self.remote_hash else ProofMethod.READ_BACK
+
+    @property
+    def tells_space(self) -> bool:
+        """Whether the other side says how much is free."""
+        return True
+
+    @property
+    def domain(self) -> tuple[str, ...]:
+        """How its failure domain may begin."""
+        return ("SHA256:",) if self.server else ("fsid:", "dev:")
 
     @property
     def has_marker(self) -> bool:
