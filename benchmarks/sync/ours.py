@@ -22,9 +22,11 @@ from custom_components.media_pipeline.engine.config import SftpTargetConfig
 from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
 from custom_components.media_pipeline.engine.targets.hostkey import load_library
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
+from custom_components.media_pipeline.engine.targets.together import Together
 
 _PERIOD: Final = 0.005
 _MTIME: Final = 1_716_000_000.0
+_PARALLEL: Final = 8
 
 
 @dataclass(slots=True)
@@ -75,10 +77,14 @@ async def _work(order: Order, answer: Answer) -> None:
 
 
 async def _up(target: SftpTarget, order: Order) -> None:
-    async def send(source: str, path: str, size: int, sha256: str) -> None:
-        await target.deliver(Path(source), path, size=size, sha256=sha256, mtime=_MTIME)
+    async with Together(target, _PARALLEL) as together, asyncio.TaskGroup() as group:
+        # as the sync stage does it
+        slots = asyncio.Semaphore(together.callers)
 
-    async with asyncio.TaskGroup() as group:
+        async def send(source: str, path: str, size: int, sha256: str) -> None:
+            async with slots:
+                await together.deliver(Path(source), path, size=size, sha256=sha256, mtime=_MTIME)
+
         for file in order.files:
             group.create_task(send(*file))
 

@@ -4,7 +4,7 @@ Imports asyncssh: load it off the loop.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,7 +16,7 @@ from .remote_hash import hash_files
 from .sftp_link import SftpLink
 from .sftp_session import Found, SftpSession
 from .sftp_transfer import read_back
-from .tasks import run_bounded
+from .tasks import run_bounded, run_together
 
 _LOGGER: Final = logging.getLogger(__name__)
 _PARALLEL_READS: Final = 4
@@ -28,9 +28,21 @@ async def prove(link: SftpLink, requests: Sequence[ProofRequest]) -> list[Proof]
     paths = [check_path(request.path) for request in requests]
     session = await link.session()
     await link.check_marker(session)
-    found = await look_at(session, paths)
+    # both at once: what turns out to be no file of its own is left out afterwards
+    asked = {request.path: request.size for request in requests}
+    found: dict[str, Found | None] = {}
+    remote: dict[str, str] = {}
+
+    async def look() -> None:
+        found.update(await look_at(session, paths))
+
+    async def hash_() -> None:
+        remote.update(await _hash_there(link, session, asked))
+
+    await run_together([look(), hash_()])
     sizes = {path: there.size for path, there in found.items() if there and there.regular}
-    hashes, remote = await _hash(link, session, sizes)
+    hashes = {path: sha256 for path, sha256 in remote.items() if path in sizes}
+    hashes |= await _read_all_back(link, session, sizes.keys() - hashes.keys())
     if len(hashes) < len(found):
         # A disk that vanished meanwhile must not look like files that are gone.
         await link.check_marker(session, thorough=True)
@@ -53,24 +65,26 @@ async def look_at(session: SftpSession, paths: Sequence[str]) -> dict[str, Found
 
 async def hash_of(link: SftpLink, session: SftpSession, path: str, size: int) -> str | None:
     """SHA-256 of one file that is known to be there; None when it can't be read."""
-    hashes, _ = await _hash(link, session, {path: size})
-    return hashes.get(path)
+    hashes = await _hash_there(link, session, {path: size})
+    return (hashes or await _read_all_back(link, session, {path})).get(path)
 
 
-async def _hash(
+async def _hash_there(
     link: SftpLink, session: SftpSession, sizes: dict[str, int]
-) -> tuple[dict[str, str], set[str]]:
-    """SHA-256 of files (path → size), and which of them the server hashed itself."""
-    hashes: dict[str, str] = {}
-    if link.shell is not None and sizes:
-        async with link.hashing:
-            hashes = await hash_files(session.conn, link.shell, list(sizes.items()))
-    remote = set(hashes)
-    left = [partial(_read_back, link, session, path) for path in sizes if path not in hashes]
-    for path, sha256 in await run_bounded(left, _PARALLEL_READS):
-        if sha256 is not None:
-            hashes[path] = sha256
-    return hashes, remote
+) -> dict[str, str]:
+    """What the server says of files (path → about how big); empty when it has no shell."""
+    if link.shell is None or not sizes:
+        return {}
+    async with link.hashing:
+        return await hash_files(session.conn, link.shell, list(sizes.items()))
+
+
+async def _read_all_back(
+    link: SftpLink, session: SftpSession, paths: Collection[str]
+) -> dict[str, str]:
+    work = [partial(_read_back, link, session, path) for path in sorted(paths)]
+    found = await run_bounded(work, _PARALLEL_READS)
+    return {path: sha256 for path, sha256 in found if sha256 is not None}
 
 
 async def _read_back(link: SftpLink, session: SftpSession, path: str) -> tuple[str, str | None]:

@@ -52,7 +52,9 @@ async def pour(
         try:
             async with asyncio.timeout(seconds):
                 writer.write_eof()
-                answer = await reader.read(_ANSWER_BYTES)
+                answer = b""
+                while len(answer) < _ANSWER_BYTES and (more := await reader.read(_ANSWER_BYTES)):
+                    answer += more
                 await channel.wait_closed()
         except (asyncssh.Error, OSError) as err:
             raise await _why(session, err) from err
@@ -63,7 +65,7 @@ async def pour(
         if not session.alive:
             raise TargetUnreachable("the connection was lost", path="")
         raise StreamRefused(f"ended with {status}")
-    return bytes(answer)
+    return answer
 
 
 async def _why(session: SftpSession, err: Exception) -> Exception:
