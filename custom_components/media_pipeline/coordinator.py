@@ -14,6 +14,7 @@ from .engine.config import EngineConfig
 from .engine.engine import Engine
 from .engine.errors import CodeRequired, InvalidCredentials, PipelineError
 from .engine.model import EngineEvent, RunStatus, Snapshot
+from .hand_over import HomeDoor
 from .issues import IssueKeeper
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +44,10 @@ class MediaPipelineCoordinator(DataUpdateCoordinator[Snapshot]):
         )
         self.engine_config = config
         self.engine = Engine(
-            config, on_snapshot=self._snapshot_from_engine, on_event=self._event_from_engine
+            config,
+            on_snapshot=self._snapshot_from_engine,
+            on_event=self._event_from_engine,
+            home=HomeDoor(hass, entry.entry_id),
         )
         self.issues = IssueKeeper(hass, entry)
         self._event_listeners: list[EventListener] = []

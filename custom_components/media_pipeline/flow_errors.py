@@ -55,6 +55,7 @@ CONFIG_ERRORS: Final = FOLDER_ERRORS | {
 TARGET_ERRORS: Final = FOLDER_ERRORS | {
     UNKNOWN,
     "no_login",
+    "data_is_no_mapping",
     *(
         error.key
         for error in (
@@ -73,6 +74,12 @@ TARGET_ERRORS: Final = FOLDER_ERRORS | {
             e.InvalidKey,
             e.NameRefused,
             e.CopyMismatch,
+            e.ActionMissing,
+            e.ActionError,
+            e.ActionRefused,
+            e.ActionTemplateFailed,
+            e.ActionPathNotAllowed,
+            e.OutcomeUnknown,
         )
     ),
 }

@@ -17,9 +17,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .const import CONF_SOURCE, SOURCE_ICLOUD
+from .const import CONF_SOURCE, SOURCE_ICLOUD, TARGET_ACTION
 from .coordinator import MediaPipelineConfigEntry
 from .engine import errors
+from .engine.config import TargetConfig
 from .engine.model import RunOutcome, RunStatus, Snapshot, TargetStatus
 from .engine_config import target_subentries
 from .entity import SourceEntity, TargetEntity
@@ -41,6 +42,9 @@ TARGET_STATES = [
     errors.NoSftpService.key,
     errors.TargetPathMissing.key,
     errors.InvalidKey.key,
+    errors.ActionMissing.key,
+    errors.ActionKeepsFailing.key,
+    errors.TargetWaiting.key,
     errors.TargetUnavailableError.key,
 ]
 
@@ -59,6 +63,8 @@ class TargetSensorDescription(SensorEntityDescription):
     """A number of a target."""
 
     value: Callable[[TargetStatus], StateType | datetime]
+    exists: Callable[[TargetConfig], bool] = lambda _: True
+    """Whether it says anything about such a target."""
 
 
 def moment(milliseconds: int | None) -> datetime | None:
@@ -263,12 +269,14 @@ TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
         suggested_display_precision=2,
         entity_category=EntityCategory.DIAGNOSTIC,
         value=lambda target: target.free_bytes,
+        exists=lambda config: config.kind != TARGET_ACTION,
     ),
     TargetSensorDescription(
         key="copies",
         translation_key="target_copies",
         state_class=SensorStateClass.MEASUREMENT,
         value=lambda target: target.verified,
+        exists=lambda config: not config.hand_off,
     ),
     TargetSensorDescription(
         key="missing",
@@ -282,6 +290,14 @@ TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
         translation_key="target_last_verified",
         device_class=SensorDeviceClass.TIMESTAMP,
         value=lambda target: moment(target.last_verified),
+        exists=lambda config: not config.hand_off,
+    ),
+    TargetSensorDescription(
+        key="delivered",
+        translation_key="target_delivered",
+        state_class=SensorStateClass.MEASUREMENT,
+        value=lambda target: target.delivered,
+        exists=lambda config: config.hand_off,
     ),
 )
 
@@ -299,9 +315,15 @@ async def async_setup_entry(
         for description in SOURCE_SENSORS
         if is_icloud or not description.icloud_only
     )
+    configs = {config.target_id: config for config in coordinator.engine_config.targets}
     for subentry in target_subentries(entry):
+        config = configs[subentry.subentry_id]
         async_add_entities(
-            [TargetSensor(coordinator, subentry, description) for description in TARGET_SENSORS],
+            [
+                TargetSensor(coordinator, subentry, description)
+                for description in TARGET_SENSORS
+                if description.exists(config)
+            ],
             config_subentry_id=subentry.subentry_id,
         )
 

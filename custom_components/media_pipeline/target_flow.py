@@ -7,13 +7,14 @@ from typing import Any
 from homeassistant.config_entries import SubentryFlowResult
 from homeassistant.const import CONF_PATH
 
+from .action_target_steps import ActionTargetSteps
 from .archive_check import FolderRefused, check_destination
 from .places import folders_in_use
 from .sftp_target_steps import SftpTargetSteps
 from .target_kinds.folder import FOLDER
 
 
-class TargetFlow(SftpTargetSteps):
+class TargetFlow(ActionTargetSteps, SftpTargetSteps):
     """One step per kind (named as the kind), and those that some kinds need besides."""
 
     async def async_step_folder(

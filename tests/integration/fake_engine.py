@@ -6,6 +6,7 @@ from typing import Any
 from custom_components.media_pipeline.engine.adopt.report import Report, Request
 from custom_components.media_pipeline.engine.config import EngineConfig, TargetConfig
 from custom_components.media_pipeline.engine.errors import PipelineError
+from custom_components.media_pipeline.engine.home import Home
 from custom_components.media_pipeline.engine.media.jobs import MediaKind
 from custom_components.media_pipeline.engine.model import (
     EngineEvent,
@@ -35,8 +36,10 @@ class FakeEngine:
         *,
         on_snapshot: Callable[[Snapshot], None],
         on_event: Callable[[EngineEvent], None],
+        home: Home | None = None,
     ) -> None:
         self.config = config
+        self.home = home
         self.on_snapshot = on_snapshot
         self.on_event = on_event
         self.snapshot = Snapshot(authenticated=True)
@@ -56,6 +59,9 @@ class FakeEngine:
     def running(self) -> bool:
         names = [name for name, _ in self.calls]
         return "start" in names and "stop" not in names
+
+    async def example(self) -> None:
+        """Nothing is archived."""
 
     async def start(self) -> None:
         self._called("start")

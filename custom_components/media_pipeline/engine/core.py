@@ -18,6 +18,7 @@ from .catalog.protection import Ground
 from .config import EngineConfig
 from .control import Control, Progress
 from .errors import FileVanished, NotSupportedBySource
+from .home import Home
 from .marker import FolderIdentity
 from .media.jobs import MediaKind
 from .media.pace import Pace
@@ -42,6 +43,7 @@ class Core:
         config: EngineConfig,
         on_snapshot: Callable[[Snapshot], None],
         on_event: Callable[[EngineEvent], None],
+        home: Home | None = None,
     ) -> None:
         """Built on the engine's loop; nothing is opened yet."""
         self.config = config
@@ -55,7 +57,7 @@ class Core:
         self.catalog = Catalog(config.private_dir / "catalog.db")
         self.archive = Archive(config.archive, known, config.archive_reserve_bytes)
         self.source = make_source(config.source, config.private_dir / "session")
-        self.targets = TargetHub(config.targets, self.catalog)
+        self.targets = TargetHub(config.targets, self.catalog, home=home)
         self.media = MediaPool(pace=Pace.gentle() if config.compress.gentle else None)
         self._previews = Previews(self.archive, self.media, config.preview_bytes)
         self._background: set[asyncio.Task[Any]] = set()

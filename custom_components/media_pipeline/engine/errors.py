@@ -499,7 +499,7 @@ class NameRefused(PermanentError):
     key = "name_refused"
 
 
-# --- what is handed over ----------------------------------------------------------------------------
+# --- what is handed over --------------------------------------------------------------------------
 
 
 class OutcomeUnknown(PermanentError):

@@ -4,11 +4,12 @@ from typing import Any, Final
 
 from ..const import CONF_KIND
 from ..engine.config import TargetConfig
+from .action import ACTION
 from .base import Data, TargetKind, common
 from .folder import FOLDER
 from .sftp import SFTP
 
-KINDS: Final[dict[str, TargetKind]] = {kind.key: kind for kind in (FOLDER, SFTP)}
+KINDS: Final[dict[str, TargetKind]] = {kind.key: kind for kind in (FOLDER, SFTP, ACTION)}
 
 
 def kind_of(data: Data) -> TargetKind:

@@ -64,6 +64,34 @@ def copy_delivered(
     )
 
 
+def copy_handing(connection: Connection, resource_id: int, target_id: str) -> None:
+    """A hand-off begins; until its end is known it is not begun again."""
+    row = {
+        "resource_id": resource_id,
+        "target_id": target_id,
+        "state": CopyState.HANDING,
+        "sent_at": now_ms(),
+    }
+    connection.execute(
+        upsert(copies)
+        .values(row)
+        .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
+    )
+
+
+def copy_not_handed(connection: Connection, resource_id: int, target_id: str) -> None:
+    """A hand-off was refused before it did anything, and not for what was to be handed over."""
+    connection.execute(
+        update(copies)
+        .where(
+            copies.c.resource_id == resource_id,
+            copies.c.target_id == target_id,
+            copies.c.state == CopyState.HANDING,
+        )
+        .values(state=CopyState.PENDING)
+    )
+
+
 def copy_failed(connection: Connection, resource_id: int, target_id: str, failure: Failure) -> bool:
     """A file could not be delivered; returns True when it is quarantined now."""
     attempts = (

@@ -1,11 +1,34 @@
-"""What is handed over: which files never are, and which were already in another shape."""
+"""What is handed over: which files never are, what is told of them, and what nobody knows."""
 
-from typing import Any
+import json
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
-from sqlalchemy import and_, exists, literal_column, or_, select
+from sqlalchemy import (
+    Connection,
+    and_,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
-from ..model import DERIVED_ROLES, WRITTEN_ROLES, CopyState, Role
-from .schema import copies, resources, targets
+from ..errors import OutcomeUnknown
+from ..home import Item
+from ..model import DERIVED_ROLES, WRITTEN_ROLES, CopyState, ResourceState, Role
+from .albums import album_paths
+from .failures import NEVER
+from .schema import assets, copies, resources, targets
+from .store import write_journal
+
+VANISHED: Final = "vanished"
+PRUNED: Final = "pruned"
+ENOUGH_DAYS: Final = 3
+"""Days on which a file must have been seen on the phone before anything is inferred from it."""
 
 # A word the planner can compare with the partial index; a bound value it can't.
 _IS_DELIVERED = literal_column("copies_before.state") == literal_column("'delivered'")
@@ -52,4 +75,107 @@ def _made_again(target_id: str) -> Any:
             before.c.target_id == target_id,
             before.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
         ),
+    )
+
+
+def put_unknown_aside(connection: Connection, target_id: str) -> int:
+    """Hand-offs that began and whose end nobody saw; returns how many."""
+    count = connection.execute(
+        update(copies)
+        .where(copies.c.target_id == target_id, copies.c.state == CopyState.HANDING)
+        .values(state=CopyState.QUARANTINED, next_attempt=NEVER, error=OutcomeUnknown.key)
+    ).rowcount
+    if count:
+        write_journal(connection, "outcome_unknown", subject=target_id, detail={"files": count})
+    return count
+
+
+def keep_sha1(connection: Connection, resource_id: int, sha1: str) -> None:
+    """Remember the SHA-1 of an archived file."""
+    connection.execute(update(resources).where(resources.c.id == resource_id).values(sha1=sha1))
+
+
+def item_of(connection: Connection, resource_id: int, path: Path) -> Item:
+    """An archived file, which lies at ``path``, and what is known of its asset."""
+    row = connection.execute(
+        select(
+            resources.c.role,
+            resources.c.size,
+            resources.c.sha256,
+            resources.c.sha1,
+            resources.c.filename.label("file"),
+            assets,
+        )
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .where(resources.c.id == resource_id)
+    ).one()
+    return Item(
+        path=path,
+        filename=PurePosixPath(row.file or row.filename).stem + path.suffix,
+        kind=row.kind,
+        role=row.role,
+        size=row.size,
+        sha256=row.sha256,
+        sha1=row.sha1 or "",
+        asset_id=row.id,
+        library=row.library,
+        captured=row.captured,
+        tz_offset=row.tz_offset,
+        albums=album_paths(connection, [row.key]).get(row.key, ()),
+        favorite=row.favorite,
+        title=row.title,
+        description=row.description,
+        keywords=tuple(json.loads(row.keywords or "[]")),
+    )
+
+
+def example(connection: Connection, path_of: Callable[[str], Path]) -> Item | None:
+    """The newest archived original."""
+    row = connection.execute(
+        select(resources.c.id, resources.c.path)
+        .join(assets, assets.c.id == resources.c.asset_id)
+        .where(
+            resources.c.current,
+            resources.c.role == Role.ORIGINAL,
+            resources.c.state == ResourceState.ARCHIVED,
+        )
+        .order_by(assets.c.captured.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else item_of(connection, row.id, path_of(row.path))
+
+
+def handed_numbers(connection: Connection) -> dict[str, dict[str, int]]:
+    """Target id → what ``TargetStatus`` says of what was handed over there."""
+    here = and_(copies.c.left_at.is_(None), copies.c.seen_at.is_not(None))
+    rows = connection.execute(
+        select(
+            copies.c.target_id,
+            func.count().label("delivered"),
+            func.sum(copies.c.size).label("delivered_bytes"),
+            func.sum(case((here, 1), else_=0)).label("resident"),
+            func.sum(case((here, copies.c.size), else_=0)).label("resident_bytes"),
+            func.sum(case((backed_up(), 1), else_=0)).label("inferred"),
+        )
+        .where(copies.c.state == CopyState.DELIVERED)
+        .group_by(copies.c.target_id)
+    )
+    return {
+        row.target_id: {
+            name: getattr(row, name)
+            for name in ("delivered", "delivered_bytes", "resident", "resident_bytes", "inferred")
+        }
+        for row in rows
+    }
+
+
+def backed_up() -> Any:
+    """A condition on copies: something speaks for that the phone backed the file up. No proof.
+
+    It vanished from the phone without us, as "Free up space" does with what was backed up; or the
+    phone was told to look at it, and it lay there while we met the phone on several days.
+    """
+    return or_(
+        copies.c.left_how == VANISHED,
+        and_(copies.c.scanned_at.is_not(None), copies.c.seen_days >= ENOUGH_DAYS),
     )

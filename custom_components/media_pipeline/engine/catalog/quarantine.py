@@ -1,8 +1,9 @@
 """What was put aside: which files, why, until when, and trying them again at once."""
 
-from sqlalchemy import Connection, literal, null, select, union_all, update
+from sqlalchemy import Connection, func, literal, null, select, union_all, update
 
 from ..model import CompressState, CopyState, PutAside, ResourceState, Role, Stage
+from .failures import NEVER
 from .schema import assets, copies, derivatives, photo_formats, resources
 from .store import write_journal
 
@@ -35,7 +36,7 @@ def put_aside(connection: Connection, limit: int) -> list[PutAside]:
             copies.c.target_id,
             *files,
             copies.c.error,
-            copies.c.next_attempt,
+            func.nullif(copies.c.next_attempt, NEVER),
         )
         .select_from(of_asset.join(copies, copies.c.resource_id == resources.c.id))
         .where(resources.c.current, copies.c.state == CopyState.QUARANTINED),

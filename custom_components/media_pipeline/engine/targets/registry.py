@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..config import FolderTargetConfig, SftpTargetConfig, TargetConfig
+from .action import ActionTarget, ActionTargetConfig
 from .base import Target, TargetIdentity, TargetInfo
 from .folder import FolderTarget
 from .sftp import SftpTarget
@@ -11,6 +12,7 @@ from .sftp import SftpTarget
 _KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]] = {
     FolderTargetConfig: FolderTarget,
     SftpTargetConfig: SftpTarget,
+    ActionTargetConfig: ActionTarget,
 }
 """A new kind of target is a new file beside this one, and a line here."""
 
