@@ -7,6 +7,7 @@ container, decoding the result and comparing it with its source, and proving its
 """
 
 import argparse
+import asyncio
 import json
 import os
 import subprocess
@@ -25,7 +26,7 @@ from benchmarks.ingest.measure import run as run_program
 from benchmarks.loop_lag.lag import Lag
 from benchmarks.table import number, table
 
-from . import judging, subjects
+from . import floors, judging, subjects
 from .peers import AV1, AVIF, HEVC, JPEG, LOSSLESS, WEBP, Peer, peers, search_path
 
 _BESIDE: Final = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
@@ -55,6 +56,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--film-seconds", type=float, default=3.0, help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--samples", type=Path, default=_BESIDE, help="real ones, when there")
+    parser.add_argument(
+        "--floors", action="store_true", help="no peers: how alike results are at each care"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every number to FILE")
     return parser.parse_args()
 
@@ -247,6 +251,16 @@ def _bench(arguments: argparse.Namespace, folder: Path) -> None:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
 
 
+def _floors(arguments: argparse.Namespace, folder: Path) -> None:
+    samples = arguments.samples if arguments.samples.is_dir() else None
+    place = folder / "made"
+    place.mkdir()
+    photos = subjects.photos(folder, arguments.photos, samples)
+    photos += floors.photos_of_heic(folder, samples)
+    films = subjects.films(folder, arguments.films, arguments.film_seconds, samples)
+    _say(asyncio.run(floors.floors(photos, films, place)))
+
+
 def _lags(bench: Bench) -> str:
     head = ["while", "p50, ms", "p99, ms", "max, ms", "a program beside it: p99, ms", "max, ms"]
     rows = []
@@ -270,7 +284,8 @@ def main() -> int:
     """Status 0 when every tool made every file."""
     try:
         with tempfile.TemporaryDirectory(prefix="bench-media-") as folder:
-            _bench(_arguments(), Path(folder))
+            arguments = _arguments()
+            (_floors if arguments.floors else _bench)(arguments, Path(folder))
     except (BenchFailed, OSError) as err:
         sys.stderr.write(f"bench: {err}\n")
         return 1

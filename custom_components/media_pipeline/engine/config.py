@@ -123,7 +123,7 @@ class CompressConfig:
     dolby_vision: bool = False
     """Compress videos in Dolby Vision 8.4 too (into MP4)."""
     captions: bool = False
-    """Write title, description, keywords and favorite into smaller photos."""
+    """Write title, description, keywords and favorite into smaller photos and videos."""
     gentle: bool = True
     """Rest while the machine is hot or busy with other work."""
 

@@ -13,13 +13,17 @@ from typing import Final, NamedTuple
 from ..errors import BrokenContainer
 from .boxes import boxes
 from .data import Data
-from .jobs import FILM, Reason
+from .jobs import FILM, Captions, Reason
+from .metadata import write_captions
 from .outcome import LeftAlone
+from .xmp import Xmp
 
 _TAGS: Final = (b"meta", b"udta")
 _DATED: Final = (b"mvhd", b"tkhd", b"mdhd")
 _DOWN: Final = (b"trak", b"mdia", b"minf", b"stbl")
 _XMP: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_XMP_HEAD: Final = 8 + len(_XMP)
+_XMP_HEAD: Final = 8 + len(_XMP)
 _PLACE: Final = b"\xa9xyz"
 _APPLES_PLACE: Final = b"com.apple.quicktime.location.ISO6709"
 _TEXT, _UNDEFINED = 1, 0x55C4  # ``und`` in three times five bits
@@ -36,23 +40,27 @@ class _Part(NamedTuple):
         return self.head + self.body
 
 
-def carry_over(source: Path, film: Path, mark: tuple[str, str]) -> None:
+def carry_over(
+    source: Path, film: Path, mark: tuple[str, str], captions: Captions | None = None
+) -> None:
     """Give ``film``, fresh from the muxer, the tags and dates of ``source`` and our mark.
 
-    Moves the index before the pictures, so that players can begin at once. Raises OSError, and
-    LeftAlone when the tags can't be understood or the film is too large for its kind of index.
+    ``captions`` (without their date) go into its XMP. Moves the index before the pictures, so that
+    players can begin at once. Raises OSError, and LeftAlone when the tags can't be understood or
+    the film is too large for its kind of index.
     """
     try:
-        _carry_over(source, film, mark)
-    except (BrokenContainer, struct.error) as err:
+        _carry_over(source, film, mark, captions)
+    except (BrokenContainer, struct.error, ValueError) as err:
         raise LeftAlone(Reason.METADATA, f"tags that can't be carried over: {err}") from err
 
 
-def _carry_over(source: Path, film: Path, mark: tuple[str, str]) -> None:
+def _carry_over(source: Path, film: Path, mark: tuple[str, str], captions: Captions | None) -> None:
     with source.open("rb") as file:
         theirs = _find(Data(file), b"moov")
         xmp = [one for one in _top(Data(file)) if one[0] == b"uuid" and _is_xmp(file, one)]
-        extra = b"".join(_read(file, start, end) for _, start, end in xmp)
+        packets = [_read(file, start, end) for _, start, end in xmp]
+    extra = b"".join(_with_captions(packets, captions))
     moved = film.with_name(film.name + FILM)
     try:
         with film.open("rb") as old, moved.open("xb") as new:
@@ -73,6 +81,24 @@ def _carry_over(source: Path, film: Path, mark: tuple[str, str]) -> None:
         moved.replace(film)
     finally:
         moved.unlink(missing_ok=True)
+
+
+def _with_captions(packets: list[bytes], captions: Captions | None) -> list[bytes]:
+    """The boxes with XMP, the first one saying also what the owner knows the film by."""
+    if captions is None or captions == Captions(captured=captions.captured):
+        return packets
+    packet = Xmp(packets[0][_XMP_HEAD:] if packets else None)
+    write_captions(packet, captions)
+    return [_box(b"uuid", _XMP + bytes(packet)), *packets[1:]]
+
+
+def _with_captions(packets: list[bytes], captions: Captions | None) -> list[bytes]:
+    """The boxes with XMP, the first one saying also what the owner knows the film by."""
+    if captions is None or captions == Captions(captured=captions.captured):
+        return packets
+    packet = Xmp(packets[0][_XMP_HEAD:] if packets else None)
+    write_captions(packet, captions)
+    return [_box(b"uuid", _XMP + bytes(packet)), *packets[1:]]
 
 
 def _top(data: Data) -> Iterator[tuple[bytes, int, int]]:

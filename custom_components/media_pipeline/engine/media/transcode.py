@@ -13,7 +13,7 @@ from av.audio.resampler import AudioResampler
 from .film_encoder import THREADS, add_video, copy_tags
 from .film_shape import Shape, fitted_size
 from .film_tags import carry_over
-from .jobs import Reason, VideoPreset
+from .jobs import Captions, Reason, VideoPreset
 from .outcome import LeftAlone
 from .quality import Samples
 from .streams import rotation
@@ -38,6 +38,7 @@ def transcode(
     container: str,
     limit: int,
     dolby_vision: bool = False,
+    captions: Captions | None = None,
     progress: Callable[[float], None],
 ) -> Watch:
     """Write ``destination`` and return what was seen of the source on the way.
@@ -67,7 +68,7 @@ def transcode(
                 raise LeftAlone(Reason.NOT_SMALLER, f"outgrew {limit} bytes")
             progress(min(seen.frames / max(video.frames, seen.frames + 1), 1.0))
     mark = (MARK_KEY, f"{preset.codec} crf{preset.crf}")
-    carry_over(Path(file.name), destination, mark)
+    carry_over(Path(file.name), destination, mark, captions)
     return seen
 
 

@@ -14,7 +14,7 @@ from ..errors import MediaUnreadable
 from .container import check_container
 from .film_facts import compare_facts, lost_tracks
 from .film_shape import fitted_size
-from .jobs import Reason, VideoCodec, VideoPreset
+from .jobs import Captions, Reason, VideoCodec, VideoPreset
 from .memory import memory_short
 from .outcome import LeftAlone, Outcome, largest_kept
 from .quality import require
@@ -39,11 +39,13 @@ def compress_video(
     min_saving: float = 0.10,
     *,
     container: str = "mov",
+    captions: Captions | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Outcome:
     """Write a smaller film to ``destination`` when the video's kind allows it and it pays.
 
-    ``container`` is ``mov`` or ``mp4``; ``progress`` is called often with the part done, 0 to 1.
+    ``container`` is ``mov`` or ``mp4``; ``captions`` are added to what it says about itself;
+    ``progress`` is called often with the part done, 0 to 1.
     Whatever is left alone comes back as an outcome with a reason and no file. Raises
     BrokenContainer, ErrorBody, MediaUnreadable, MemoryError and OSError.
     """
@@ -51,7 +53,13 @@ def compress_video(
     try:
         check_container(source)
         outcome = _compress(
-            source, destination, preset, min_saving, container=container, progress=progress
+            source,
+            destination,
+            preset,
+            min_saving,
+            container=container,
+            captions=captions,
+            progress=progress,
         )
     except LeftAlone as left:
         outcome = Outcome(left.reason, note=left.note, quality=left.quality)
@@ -82,6 +90,7 @@ def _compress(
     min_saving: float,
     *,
     container: str,
+    captions: Captions | None,
     progress: Callable[[float], None],
 ) -> Outcome:
     limit = largest_kept(source.stat().st_size, min_saving)
@@ -97,6 +106,7 @@ def _compress(
             container=container,
             limit=limit,
             dolby_vision=dolby,
+            captions=captions,
             progress=lambda part: progress(part * 0.9),
         )
         tags = dict(file.metadata)

@@ -106,6 +106,10 @@ def _make(
     job: dict[str, Any], source: Path, partial: Path, progress: Callable[[float], None]
 ) -> Outcome:
     """Write what the job asks for to ``partial``."""
+    said = job.get("captions")
+    captions = Captions(**{**said, "keywords": tuple(said["keywords"])}) if said else None
+    said = job.get("captions")
+    captions = Captions(**{**said, "keywords": tuple(said["keywords"])}) if said else None
     if job["job"] == "video":
         from .video import compress_video
 
@@ -115,6 +119,7 @@ def _make(
             VideoPreset(**{**job["preset"], "codec": VideoCodec(job["preset"]["codec"])}),
             float(job["min_saving"]),
             container=job["format"],
+            captions=captions,
             progress=progress,
         )
     preset = PhotoPreset(**{**job["preset"], "format": PhotoFormat(job["preset"]["format"])})
@@ -128,8 +133,6 @@ def _make(
         return make_share_copy(source, partial, preset)
     from .photo import compress_photo
 
-    said = job.get("captions")
-    captions = Captions(**{**said, "keywords": tuple(said["keywords"])}) if said else None
     return compress_photo(source, partial, preset, float(job["min_saving"]), captions)
 
 

@@ -93,7 +93,7 @@ class Compress:
             raise os_error(err, context.archive.root) from err
         photo = kind == "photo"
         captions = None
-        if photo and context.config.compress.captions:
+        if context.config.compress.captions:
             captions = await context.catalog.read(captions_of, row.asset_id)
         job = CompressJob(
             source=source,
