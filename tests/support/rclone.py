@@ -106,8 +106,8 @@ class Rclone:
             process.wait(10)
 
     def _serve(self, kind: str, folder: Path, port: int, *more: str) -> None:
-        # what the tests do past the server must be seen at once
-        common = ("--addr", f"127.0.0.1:{port}", "--dir-cache-time", "0s")
+        # what tests do past the server must be seen at once; 0s would list everything each time
+        common = ("--addr", f"127.0.0.1:{port}", "--dir-cache-time", "1ms")
         process = self._start(["serve", kind, str(folder), *common, *more], port)
         self._processes.append(process)
 

@@ -15,6 +15,7 @@ import aiohttp
 from yarl import URL
 
 from ..errors import (
+    CertificateRefused,
     FileVanished,
     PipelineError,
     RcloneMissing,
@@ -123,6 +124,8 @@ class RcloneClient:
     async def _errors(self, path: str) -> AsyncIterator[None]:
         try:
             yield
+        except aiohttp.ClientConnectorCertificateError as err:
+            raise CertificateRefused(str(err), path=path) from err
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             raise TargetUnreachable(f"rclone: {type(err).__name__}: {err}", path=path) from err
 

@@ -22,16 +22,12 @@ CLOUDS: Final = frozenset(
 _TRUE_HASHES: Final[dict[str, tuple[str, ...]]] = {
     "local": ("sha256",),
     "sftp": ("sha256", "sha1", "md5"),
-    "drive": ("sha256", "md5"),
-    "dropbox": ("dropbox",),
-    "box": ("sha1",),
-    "pcloud": ("sha256", "sha1"),
 }
-"""Types whose hash the other side makes itself of the bytes it holds, and which of them count.
+"""Types where the bytes are read and hashed when the hash is asked for.
 
-Elsewhere the hash that rclone shows may be one that was handed in with the upload (S3, B2 and Azure
-above the size of one part, WebDAV's OC-Checksum) or remembered by rclone (hasher, chunker): no
-evidence, so those are read back.
+The hash that cloud services show was computed, or handed in with the upload, when a file arrived;
+that of hasher and chunker is remembered by rclone. Both say nothing about the bytes that lie there
+today, so those are read back.
 """
 _HOST_FIELDS: Final = ("host", "url", "endpoint")
 

@@ -49,6 +49,8 @@ _PARALLEL_READS: Final = 4
 _PARALLEL_LOOKS: Final = 8
 _SPACE_LASTS: Final = 60.0
 """Seconds for which the free space that the other side told is counted on from."""
+_REAPPEARS: Final = (0.1, 0.4)
+"""Seconds after which a removed part file is looked for again."""
 _MARKER_LIMIT: Final = 4096
 
 
@@ -287,10 +289,17 @@ class StoreTarget:
             raise CopyMismatch("not there after it was said to be renamed", path=path)
 
     async def _discard(self, part: str) -> None:
-        """Remove a part file now, or when the target is opened next."""
+        """Remove a part file now, or when the target is opened next.
+
+        A server may only then notice that a transfer broke, and keep what it has.
+        """
         with suppress(PipelineError, TimeoutError):
             async with asyncio.timeout(20):
                 await self._store.remove(part)
+                for seconds in _REAPPEARS:
+                    await asyncio.sleep(seconds)
+                    if await self._store.look(part) is not None:
+                        await self._store.remove(part)
             self._orphans.discard(part)
 
     async def _space(self) -> int | None:

@@ -1,0 +1,53 @@
+"""A folder on a remote of an rclone that the user runs."""
+
+from typing import Any, Final
+
+import voluptuous as vol
+from homeassistant.const import CONF_PASSWORD, CONF_URL, CONF_USERNAME, CONF_VERIFY_SSL
+
+from ..const import (
+    CONF_BANDWIDTH,
+    CONF_PARALLEL,
+    CONF_REMOTE,
+    CONF_SAME_MACHINE,
+    TARGET_RCLONE,
+)
+from ..engine.targets.rclone_config import RcloneTargetConfig
+from ..selectors import LOGIN, SECRET, SWITCH, TEXT, number
+from .base import CONTENTS, NAME, Data, TargetKind
+
+
+def _build(data: Data, common: dict[str, Any]) -> RcloneTargetConfig:
+    return RcloneTargetConfig(
+        **common,
+        url=data[CONF_URL],
+        username=data.get(CONF_USERNAME),
+        password=data.get(CONF_PASSWORD),
+        verify_tls=data[CONF_VERIFY_SSL],
+        remote=data[CONF_REMOTE],
+        off_machine=False if data[CONF_SAME_MACHINE] else None,
+    )
+
+
+RCLONE: Final = TargetKind(
+    key=TARGET_RCLONE,
+    model="rclone",
+    schema=vol.Schema(
+        {
+            **NAME,
+            vol.Required(CONF_URL, default="http://127.0.0.1:5572"): TEXT,
+            vol.Optional(CONF_USERNAME): LOGIN,
+            vol.Optional(CONF_PASSWORD): SECRET,
+            vol.Required(CONF_REMOTE): TEXT,
+            **CONTENTS,
+            vol.Required(CONF_PARALLEL, default=4): number(1, 32),
+            vol.Required(CONF_BANDWIDTH, default=0): number(0, 10000, "Mbit/s"),
+            vol.Required(CONF_VERIFY_SSL, default=True): SWITCH,
+            vol.Required(CONF_SAME_MACHINE, default=False): SWITCH,
+        }
+    ),
+    build=_build,
+    unique_id=lambda data: f"rclone:{data[CONF_URL]}:{data[CONF_REMOTE]}",
+    place=(CONF_URL, CONF_REMOTE),
+    secrets=(CONF_PASSWORD,),
+)
