@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ..archive import Archive
@@ -125,6 +127,13 @@ async def drain[T](
     """
     queue = Queue(fetch)
     in_work: dict[int, asyncio.Task[None]] = {}
+    finished: list[int] = []
+    news = asyncio.Event()
+
+    def settle(key: int, _: asyncio.Task[None]) -> None:
+        finished.append(key)
+        news.set()
+
     try:
         while True:
             await context.control.checkpoint()
@@ -133,7 +142,9 @@ async def drain[T](
             expecting = more_may_come()
             batch = await queue.take(room, in_work) if room > 0 else None
             for item in batch or ():
-                in_work[identify(item)] = asyncio.ensure_future(handle(item))
+                key = identify(item)
+                in_work[key] = asyncio.ensure_future(handle(item))
+                in_work[key].add_done_callback(partial(settle, key))
             if not in_work:
                 if batch is None:
                     await queue.rest()
@@ -142,11 +153,12 @@ async def drain[T](
                     return
                 await context.control.wait_for_work(1.0)
                 continue
-            finished, _ = await asyncio.wait(
-                in_work.values(), return_when=asyncio.FIRST_COMPLETED, timeout=1.0
-            )
-            for key in [key for key, task in in_work.items() if task in finished]:
-                in_work.pop(key).result()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await news.wait()
+            news.clear()
+            while finished:
+                in_work.pop(finished.pop(0)).result()
     finally:
         for task in in_work.values():
             task.cancel()

@@ -18,12 +18,12 @@ from ..errors import (
 from ..layout import DEFAULT_LAYOUT, lay_out
 from ..model import WRITTEN_ROLES, Stage
 from ..targets.base import Target
+from ..targets.together import Together
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
 from .hand_off import hand_over, prepare
 from .proving import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
-_PARALLEL = 8
 _FEEDERS = frozenset({Stage.INGEST, Stage.COMPRESS})
 
 
@@ -69,14 +69,15 @@ class Sync:
             if config.hand_off:
                 await prepare(context, config)
             target = await context.targets.get(config.target_id)
-            await drain(
-                context,
-                fetch=fetch,
-                handle=partial(self._send_one, context, config, target),
-                identify=lambda row: int(row.id),
-                parallel=getattr(config, "parallel", _PARALLEL),
-                more_may_come=lambda: not context.running.isdisjoint(_FEEDERS),
-            )
+            async with Together(target, config.parallel, context.control.checkpoint) as together:
+                await drain(
+                    context,
+                    fetch=fetch,
+                    handle=partial(self._send_one, context, config, target, together),
+                    identify=lambda row: int(row.id),
+                    parallel=config.parallel if config.hand_off else together.callers,
+                    more_may_come=lambda: not context.running.isdisjoint(_FEEDERS),
+                )
         except ArchiveAway as err:
             context.problem("archive", err.error)
         except PipelineError as err:
@@ -95,19 +96,25 @@ class Sync:
             )
 
         try:
-            await drain(
-                context,
-                fetch=fetch,
-                handle=partial(self._send_one, context, config, target),
-                identify=lambda row: int(row.id),
-                parallel=config.parallel,
-                more_may_come=lambda: False,
-            )
+            async with Together(target, config.parallel, context.control.checkpoint) as together:
+                await drain(
+                    context,
+                    fetch=fetch,
+                    handle=partial(self._send_one, context, config, target, together),
+                    identify=lambda row: int(row.id),
+                    parallel=config.parallel if config.hand_off else together.callers,
+                    more_may_come=lambda: False,
+                )
         except ArchiveAway as err:
             raise err.error from err
 
     async def _send_one(
-        self, context: StageContext, config: TargetConfig, target: Target, row: Any
+        self,
+        context: StageContext,
+        config: TargetConfig,
+        target: Target,
+        together: Together,
+        row: Any,
     ) -> None:
         await context.control.checkpoint()
         if not context.targets.may_use(config.target_id):
@@ -126,7 +133,7 @@ class Sync:
             if config.hand_off:
                 delivery = await hand_over(context, config, target, row, source, place, stat)
             else:
-                delivery = await target.deliver(
+                delivery = await together.deliver(
                     source,
                     place,
                     size=row.size,
@@ -149,8 +156,9 @@ class Sync:
             ):
                 _LOGGER.warning("a copy for a target was put aside: %s (%s)", failure.key, err)
             return
+        sent = partial(copy_results.copy_sent, stored_sha256=delivery.stored_sha256)
         await context.catalog.write(
-            copy_results.copy_delivered if config.hand_off else copy_results.copy_sent,
+            copy_results.copy_delivered if config.hand_off else sent,
             row.id,
             config.target_id,
             path=delivery.path,
