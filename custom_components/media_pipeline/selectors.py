@@ -20,6 +20,7 @@ PASSWORD = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
 )
 SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
+LOGIN = TextSelector(TextSelectorConfig(autocomplete="off"))
 KEY = TextSelector(TextSelectorConfig(multiline=True, autocomplete="off"))
 SWITCH = BooleanSelector()
 

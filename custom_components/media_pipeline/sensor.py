@@ -42,9 +42,18 @@ TARGET_STATES = [
     errors.NoSftpService.key,
     errors.TargetPathMissing.key,
     errors.InvalidKey.key,
+    errors.EncryptionKeyDiffers.key,
     errors.ActionMissing.key,
     errors.ActionKeepsFailing.key,
     errors.TargetWaiting.key,
+    errors.NoWebdav.key,
+    errors.RcloneMissing.key,
+    errors.RcloneTooOld.key,
+    errors.RcloneNoPassword.key,
+    errors.RcloneNoServe.key,
+    errors.RcloneRemoteUnknown.key,
+    errors.RcloneRemoteRefused.key,
+    errors.RcloneUnsuitable.key,
     errors.TargetUnavailableError.key,
 ]
 

@@ -337,6 +337,12 @@ class TargetPathMissing(TargetUnavailableError):
     key = "target_path_missing"
 
 
+class NoWebdav(TargetUnavailableError):
+    """What answers at the address speaks no WebDAV."""
+
+    key = "no_webdav"
+
+
 class RcloneMissing(TargetUnavailableError):
     """What answers is no remote control of rclone."""
 
