@@ -140,6 +140,10 @@ class RclonePlace(Place):
         return self.remote_hash
 
     @property
+    def has_parts(self) -> bool:
+        return self.kind != "rclone-s3"
+
+    @property
     def domain(self) -> tuple[str, ...]:
         return ("rclone-machine:", "host:127.0.0.1")
 

@@ -21,7 +21,7 @@ class Bucket:
 
     def target_config(self, **changes: Any) -> ObjectStoreTargetConfig:
         """The configuration of a target in this bucket."""
-        fixed = {"target_id": "store-test", "name": "Store", "allow_http": True}
+        fixed: dict[str, Any] = {"target_id": "store-test", "name": "Store", "allow_http": True}
         return self.config_class(**(fixed | self.values | changes))
 
     def store(self, **changes: Any) -> ObjectStore:

@@ -10,11 +10,10 @@ import hashlib
 import itertools
 import json
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import formatdate
+from email.utils import format_datetime
 from functools import cache
 from urllib.parse import unquote
 from uuid import uuid4
@@ -43,7 +42,7 @@ class _Object:
     data: bytes
     generation: int
     storage_class: str = "STANDARD"
-    changed: float = field(default_factory=time.time)
+    changed: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def tag(self) -> str:
@@ -57,7 +56,7 @@ class _Object:
             "x-goog-generation": str(self.generation),
             "x-goog-hash": f"md5={base64.b64encode(md5).decode()}",
             "x-goog-storage-class": self.storage_class,
-            "Last-Modified": formatdate(self.changed, usegmt=True),
+            "Last-Modified": format_datetime(self.changed, usegmt=True),
         }
 
 
@@ -228,7 +227,7 @@ class GcsDouble:
         found = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{len(bucket[key].data)}</Size>"
             f"<ETag>{bucket[key].tag}</ETag>"
-            f"<LastModified>{datetime.fromtimestamp(bucket[key].changed, UTC):%FT%TZ}</LastModified>"
+            f"<LastModified>{bucket[key].changed:%FT%TZ}</LastModified>"
             "</Contents>"
             for key in names[:_PAGE]
         )

@@ -144,11 +144,10 @@ def make_store(
                     **shared,
                 )
             case GcsTargetConfig():
+                if config.endpoint:
+                    shared["base_url"] = config.endpoint
                 return GCSStore(
-                    config.bucket,
-                    service_account_key=config.service_account_key,
-                    **({"base_url": config.endpoint} if config.endpoint else {}),
-                    **shared,
+                    config.bucket, service_account_key=config.service_account_key, **shared
                 )
     except (BaseError, ValueError, TypeError) as err:
         raise InvalidStoreKey(

@@ -60,7 +60,7 @@ async def abort_uploads(config: ObjectStoreTargetConfig, path: str | None = None
 
 
 async def _list(
-    http: aiohttp.ClientSession, config: ObjectStoreTargetConfig, prefix: str
+    http: aiohttp.ClientSession, config: S3TargetConfig | GcsTargetConfig, prefix: str
 ) -> list[_Upload]:
     query = {"uploads": "", "prefix": prefix}
     async with _request(http, config, "GET", "", query) as answer:
@@ -82,7 +82,7 @@ async def _list(
 @asynccontextmanager
 async def _request(
     http: aiohttp.ClientSession,
-    config: ObjectStoreTargetConfig,
+    config: S3TargetConfig | GcsTargetConfig,
     method: str,
     key: str,
     query: Mapping[str, str],
