@@ -29,6 +29,7 @@ class Rclone:
 
     work: Path
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
     serve: bool = True
     password: str | None = PASSWORD
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Rclone:
     def start(self) -> Self:
         """Start the remote control; again after ``kill``."""
         self.config.touch()
-        command = ["rcd", "--rc-addr", f"127.0.0.1:{self.port}", "--config", str(self.config)]
+        command = ["rcd", "--rc-addr", f"{self.host}:{self.port}", "--config", str(self.config)]
         if self.password is not None:
             command += ["--rc-user", USER, "--rc-pass", self.password]
         else:

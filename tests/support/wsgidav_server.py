@@ -1,4 +1,4 @@
-"""A second real WebDAV server, which differs from rclone's: it knows free space, and serves below a path."""
+"""A second real WebDAV server, unlike rclone's: it knows free space and serves below a path."""
 
 import json
 import socket
