@@ -12,6 +12,7 @@ import pytest
 from custom_components.media_pipeline.engine.catalog import protection
 from custom_components.media_pipeline.engine.config import (
     CompressConfig,
+    EncryptionConfig,
     EngineConfig,
     FolderTargetConfig,
     ICloudSourceConfig,
@@ -55,6 +56,7 @@ class World:
     """What the target receives."""
     rules: TargetRules = field(default_factory=TargetRules)
     gated: bool = False
+    encryption: EncryptionConfig | None = None
     libraries: tuple[str, ...] = ("PrimarySync",)
     others: tuple[TargetConfig, ...] = ()
     """Targets beside the folder ``disk``."""
@@ -84,6 +86,7 @@ class World:
                     content=self.content,
                     rules=self.rules,
                     gated=self.gated,
+                    encryption=self.encryption,
                     off_machine=True,
                     reserve_bytes=0,
                 ),

@@ -118,6 +118,24 @@ class Archive:
             raise os_error(err, self.root) from err
         raise SourceFileChanged(f"{relative} and all its other names are taken", path=relative)
 
+    def set_aside(self, relative: str, places: Iterable[str]) -> str | None:
+        """Move a damaged file to the first of ``places`` that is free. Blocking; raises OSError.
+
+        None when there is no such file, or all places are taken.
+        """
+        self.check()
+        path = self.path_of(relative)
+        if not path.is_file():
+            return None
+        for place in places:
+            final = self.path_of(place)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if _link(path, final):
+                _flush_folder(final.parent)
+                _flush_folder(path.parent)
+                return place
+        return None
+
     def write_record(self, relative: str, data: bytes, key: str) -> str:
         """Write our record of the asset ``key``, over an older one of it only. Blocking.
 
@@ -139,6 +157,25 @@ class Archive:
             data,
             lambda path: hash_file(path).sha256 in ours or not path.read_bytes().strip(b"\0"),
         )
+
+    def write_manifest(
+        self, relative: str, data: bytes, before: str | None, older: Callable[[bytes], bool]
+    ) -> str:
+        """Write a list of checksums, over our last one (SHA-256 ``before``) or an ``older`` one.
+
+        Blocking. Returns the relative path used: another one when somebody else's file is in the
+        way.
+        """
+        there, sha256 = self.path_of(relative), hashlib.sha256(data).hexdigest()
+        if there.is_file() and hash_file(there).sha256 == sha256:
+            return relative
+        path = self._write_over(
+            relative,
+            data,
+            lambda there: hash_file(there).sha256 == before or older(there.read_bytes()),
+        )
+        self.flush([path])
+        return path
 
     def _write_over(self, relative: str, data: bytes, ours: Callable[[Path], bool]) -> str:
         self.check()

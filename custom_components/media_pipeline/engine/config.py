@@ -29,6 +29,16 @@ class FolderSourceConfig:
     kind: Literal["folder"] = "folder"
 
 
+@dataclass(frozen=True, slots=True)
+class EncryptionConfig:
+    """A target whose files only the owner of a key can read."""
+
+    key: str = field(repr=False)
+    """An age identity, ``AGE-SECRET-KEY-1…``."""
+    staging: Path | None = None
+    """An existing folder for encrypted files on their way; None is the system's for such things."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetConfig:
     """What every kind of target is told; each kind adds its own (see ``targets.registry``)."""
@@ -49,6 +59,7 @@ class TargetConfig:
     bandwidth: int | None = None
     """Bytes per second that may be sent; None is no limit."""
     rules: TargetRules = field(default_factory=TargetRules)
+    encryption: EncryptionConfig | None = None
     gated: bool = False
     """Nothing is sent or proven in a run until ``Engine.set_gate`` opens it."""
     hand_off: bool = False

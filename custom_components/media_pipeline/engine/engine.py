@@ -301,6 +301,15 @@ class Engine:
         core = self._opened()
         return await self._call(core.targets.test(target_id, self._config.private_dir))
 
+    async def set_gate(self, target_id: str, *, is_open: bool) -> None:
+        """Let runs use a target, or not; what is under way there is finished."""
+        core = self._opened()
+
+        async def tell() -> None:
+            core.targets.set_gate(target_id, is_open=is_open)
+
+        await self._call(tell())
+
     async def checkpoint(self) -> None:
         """Bring the catalog's file up to date, before it is copied. Raises CatalogUnusable."""
         await self._call(self._opened().catalog.checkpoint())

@@ -395,6 +395,10 @@ class TargetStatus:
     missing: int = 0
     """Copies that should be there and are not proven."""
     last_verified: int | None = None
+    last_drill: int | None = None
+    """When files were last fetched back for practice."""
+    drill_score: float | None = None
+    """Share of them that came back as they were sent, 0 to 100."""
     delivered: int = 0
     """Files that were handed over; none of them counts towards freeing."""
     delivered_bytes: int = 0
@@ -403,6 +407,24 @@ class TargetStatus:
     resident_bytes: int = 0
     inferred: int = 0
     """Of those, the files that something speaks for that the phone backed them up. No proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillResult:
+    """What a restore drill at one target brought back."""
+
+    target_id: str
+    files: int
+    """Tried; 0 when the target did not answer, or holds nothing proven."""
+    passed: int
+    bytes: int
+    error: str | None = None
+    """Key of the first error."""
+
+    @property
+    def score(self) -> float | None:
+        """Share of files that came back as they were sent, 0 to 100; None when none was tried."""
+        return 100.0 * self.passed / self.files if self.files else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,6 +550,9 @@ EVENT_TYPES = (
     "cleanup_stopped",
     "cleanup_undone",
     "copy_lost",
+    "archive_damaged",
+    "drill_passed",
+    "drill_failed",
 )
 
 

@@ -46,7 +46,12 @@ class RunDesk:
             await self._stop(self._run)
 
     async def start(
-        self, stages: tuple[Stage, ...], actor: str | None, seconds: float | None = None
+        self,
+        stages: tuple[Stage, ...],
+        actor: str | None,
+        seconds: float | None = None,
+        *,
+        prove_all: bool = False,
     ) -> str:
         """Start a run; RunActive when something else goes on, HeldBack when Apple wants no request.
 
@@ -57,6 +62,7 @@ class RunDesk:
             self.refuse_held_back()
         run = self.new(tuple(stage for stage in stages if stage is not Stage.CLEANUP), actor)
         run.seconds = seconds or self._core.config.run_seconds
+        run.context.prove_all = prove_all
         self.launch(run)
         return run.run_id
 

@@ -16,9 +16,19 @@ from .store import write_journal
 
 
 def copy_sent(
-    connection: Connection, resource_id: int, target_id: str, *, path: str, size: int, sha256: str
+    connection: Connection,
+    resource_id: int,
+    target_id: str,
+    *,
+    path: str,
+    size: int,
+    sha256: str,
+    stored_sha256: str | None = None,
 ) -> None:
-    """A file was published at a target; it counts for nothing until it is proven."""
+    """A file was published at a target; it counts for nothing until it is proven.
+
+    ``size`` and ``stored_sha256`` are of what lies there; None when those are the file's own bytes.
+    """
     row = {
         "resource_id": resource_id,
         "target_id": target_id,
@@ -26,6 +36,7 @@ def copy_sent(
         "path": path,
         "size": size,
         "sha256": sha256,
+        "stored_sha256": stored_sha256,
         "sent_at": now_ms(),
         "proven_at": None,
         "next_attempt": 0,
@@ -222,7 +233,7 @@ def old_proofs(
 ) -> Sequence[Row[Any]]:
     """Verified copies of the originals of these assets that were proven before ``before``."""
     return connection.execute(
-        select(copies, resources.c.sha256.label("wanted_sha256"))
+        select(copies, resources.c.sha256.label("wanted_sha256"), resources.c.role)
         .join(resources, resources.c.id == copies.c.resource_id)
         .join(assets, assets.c.id == resources.c.asset_id)
         .where(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from ..errors import CatalogUnusable
+from . import manifests
 
 _READERS = 2
 
@@ -42,6 +43,8 @@ class Catalog:
         event.listen(writer, "connect", _prepare_writer)
         try:
             upgrade(writer)
+            with writer.begin() as connection:
+                manifests.install(connection)
         except (DatabaseError, sqlite3.DatabaseError) as err:
             writer.dispose()
             raise CatalogUnusable(str(err), path=str(self._path)) from err

@@ -32,6 +32,7 @@ from ..model import (
 )
 from .hand_off import handed_numbers
 from .schema import assets, copies, resources, targets
+from .drills import last_drills
 from .scrub import waiting_proof
 from .work import waiting_send
 
@@ -301,6 +302,7 @@ def target_statuses(
         )
     }
     handed = handed_numbers(connection)
+    drilled = last_drills(connection)
     result = {}
     for row in connection.execute(select(targets).where(targets.c.id.in_(list(names)))):
         number = numbers.get(row.id)
@@ -314,6 +316,12 @@ def target_statuses(
             copies_bytes=(number[3] or 0) if number else 0,
             last_verified=number[4] if number else None,
             missing=missing.get(row.id, 0),
+            last_drill=drilled[row.id].at if row.id in drilled else None,
+            drill_score=_score(drilled.get(row.id)),
             **handed.get(row.id, {}),
         )
     return result
+
+
+def _score(drill: Any) -> float | None:
+    return 100.0 * drill.passed / drill.files if drill is not None and drill.files else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, String, and_, bindparam, case, or_, select, update
 
 from ..clock import now_ms
 from ..model import DERIVED_ROLES, WRITTEN_ROLES, CompressState, ResourceState, Role
@@ -60,8 +60,14 @@ def archived(connection: Connection, files: Sequence[ArchivedFile]) -> None:
             attempts=0,
             next_attempt=0,
             error=None,
-            compress=bindparam("_compress"),
-            compress_reason=bindparam("_reason"),
+            # bytes that were here before and came back need no second look
+            compress=case(
+                (_came_back(), resources.c.compress), else_=bindparam("_compress", type_=String)
+            ),
+            compress_reason=case(
+                (_came_back(), resources.c.compress_reason),
+                else_=bindparam("_reason", type_=String),
+            ),
         ),
         [
             {
@@ -74,6 +80,16 @@ def archived(connection: Connection, files: Sequence[ArchivedFile]) -> None:
             }
             for file in files
         ],
+    )
+
+
+def _came_back() -> Any:
+    return and_(
+        resources.c.sha256 == bindparam("_sha256"),
+        or_(
+            resources.c.compress == CompressState.DONE,
+            resources.c.compress == CompressState.LEFT_ALONE,
+        ),
     )
 
 

@@ -119,6 +119,7 @@ resources = Table(
     Index("resources_derived", "derived_from"),
     # the same bytes under another asset (moved between libraries, a duplicate, an adopted file)
     Index("resources_checksum", "checksum", "size"),
+    Index("resources_path", "path"),
 )
 
 # what a file says of itself, read once; apart, so that the tables the queue asks stay small
@@ -236,8 +237,9 @@ copies = Table(
     Column("target_id", ForeignKey("targets.id"), nullable=False),
     Column("state", String, nullable=False),
     Column("path", String),
-    Column("size", Integer),
-    Column("sha256", String),
+    Column("size", Integer),  # of what lies there
+    Column("sha256", String),  # of the file that was sent
+    Column("stored_sha256", String),  # of what lies there, when that is encrypted
     Column("method", String),
     Column("sent_at", Integer),
     Column("proven_at", Integer),
@@ -254,6 +256,34 @@ copies = Table(
     UniqueConstraint("resource_id", "target_id", name="copies_once"),
     Index("copies_delivered", "target_id", "sha256", sqlite_where=text("state = 'delivered'")),
     Index("copies_target_state", "target_id", "state", "proven_at"),
+    Index("copies_place", "target_id", "path"),
+)
+
+# the lists of checksums beside the files; ``version`` is counted up by triggers (see manifests.py)
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("place", String, primary_key=True),  # a target's id, or ``archive``
+    Column("folder", String, primary_key=True),
+    Column("path", String),  # where it was written last
+    Column("sha256", String),  # of what was written last
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("written", Integer, nullable=False, server_default=text("0")),
+    Index("manifests_changed", "place", "folder", sqlite_where=text("version <> written")),
+)
+
+drills = Table(
+    "drills",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("target_id", ForeignKey("targets.id"), nullable=False),
+    Column("at", Integer, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("passed", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("error", String),  # of the first that failed, or of the target
+    Column("actor", String),
+    Index("drills_target", "target_id", "at"),
 )
 
 runs = Table(

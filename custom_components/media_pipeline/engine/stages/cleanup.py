@@ -40,7 +40,7 @@ from ..model import (
 )
 from ..sources.base import FreeRequest
 from .base import StageContext, patiently
-from .verify import prove_archived, prove_copies
+from .proving import prove_archived, prove_copies
 
 _LOGGER = logging.getLogger(__name__)
 _BATCH = 100

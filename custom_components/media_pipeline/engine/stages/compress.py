@@ -23,7 +23,7 @@ from .derive import derive_all, wanted_roles
 from .photo_formats import make_formats, wanted_formats
 from .places import compressed_place_of
 from .probe import probe_all
-from .verify import prove_archived
+from .proving import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
 _VIDEO = frozenset({"mov", "mp4"})

@@ -14,6 +14,7 @@ from ..errors import (
     PipelineError,
     SourceFileChanged,
     TargetUnavailableError,
+    TargetWaiting,
 )
 from ..layout import DEFAULT_LAYOUT, lay_out
 from ..model import WRITTEN_ROLES, Stage
@@ -21,6 +22,7 @@ from ..targets.base import Target
 from ..targets.together import Together
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
 from .hand_off import hand_over, prepare
+from .phone import attended
 from .proving import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,7 +71,10 @@ class Sync:
             if config.hand_off:
                 await prepare(context, config)
             target = await context.targets.get(config.target_id)
-            async with Together(target, config.parallel, context.control.checkpoint) as together:
+            async with (
+                attended(context, config, target),
+                Together(target, config.parallel, context.control.checkpoint) as together,
+            ):
                 await drain(
                     context,
                     fetch=fetch,
@@ -80,6 +85,8 @@ class Sync:
                 )
         except ArchiveAway as err:
             context.problem("archive", err.error)
+        except TargetWaiting as err:
+            await context.targets.failed(config.target_id, err)
         except PipelineError as err:
             context.problem(config.target_id, err)
             if isinstance(err, TargetUnavailableError):
@@ -194,7 +201,7 @@ async def waiting(context: StageContext) -> None:
     """Tell the progress what is left."""
     count = size = 0
     for config in context.targets.configs.values():
-        if config.target_id in context.problems:
+        if config.target_id in context.problems or config.target_id in context.targets.resting:
             continue
         more, more_size = await context.catalog.read(
             work.waiting_send, config.target_id, config.content, config.rules

@@ -1,76 +1,179 @@
-"""Verify: a copy counts only after its bytes were hashed at the target or read back."""
+"""Verify: a copy counts only after its bytes were hashed at the target or read back.
+
+New copies first, then those whose proof is old; what is missing or damaged is mended at once.
+"""
 
 import asyncio
-import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
+from typing import Any, Final
 
-from ..archive import os_error
-from ..catalog import copy_results, results, work
-from ..checksums import Digest
+from ..catalog import scrub
+from ..catalog.scrub import Due
 from ..clock import DAY, now_ms
-from ..errors import CopyMismatch, CopyMissing, PipelineError, TargetUnavailableError
-from ..model import EngineEvent, Stage
-from ..targets.base import ProofRequest, Target
-from .base import StageContext
+from ..config import TargetConfig
+from ..errors import PipelineError, TargetUnavailableError
+from ..model import Stage
+from ..targets.base import Target
+from . import manifests
+from .base import StageContext, gate_open
+from .glance import glance_at_archive, glance_at_target
+from .heal import heal_archive
+from .proving import prove_archived, prove_copies, tell_rest
+from .sync import Sync
 
-_LOGGER = logging.getLogger(__name__)
-_BATCH = 64
-_BATCH_BYTES = 1 << 30
-_ARCHIVE_BATCH = 16
+_BATCH: Final = 64
+_BATCH_BYTES: Final = 1 << 30
+_ARCHIVE_BATCH: Final = 16
+_FEEDERS: Final = frozenset({Stage.SYNC})
+_FILLERS: Final = frozenset({Stage.INGEST, Stage.COMPRESS})
+_LOOK: Final = 0.3
+_LISTS_EVERY: Final = 600.0
+"""Seconds after which lists of checksums are written while new copies still come."""
 
 
 class Verify:
-    """The last stage of a run: new copies first, then those proven longest ago."""
+    """The last stage of a run."""
 
     stage = Stage.VERIFY
 
     async def run(self, context: StageContext) -> None:
-        """All targets and the archive at once."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._verify_archive(context))
-            for target_id, config in context.targets.configs.items():
-                if not config.hand_off:  # what was handed over is out of our sight
-                    group.create_task(self._verify_target(context, target_id))
-
-    async def _verify_target(self, context: StageContext, target_id: str) -> None:
+        """Look everywhere at once, then mend: the archive first, then the targets from it."""
+        due = due_now(context)
         try:
-            target = await context.targets.get(target_id)
-            while True:
-                await context.control.checkpoint()
-                expecting = Stage.SYNC in context.running
-                rows = await context.catalog.read(
-                    work.to_prove, target_id, proven_before(context), now_ms(), _BATCH
-                )
-                # small batches cost a round trip each: while sync goes on, let one fill up
-                if not rows or (expecting and len(rows) < _BATCH // 4):
-                    if not expecting:
-                        return
-                    await context.control.wait_for_work(1.0)
-                    if not rows or Stage.SYNC in context.running:
-                        await asyncio.sleep(0.2)
-                    if not rows:
-                        continue
-                await prove_copies(context, target, within(rows))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._for_archive(context, self._look_at_archive(context, due)))
+                for config in self._targets(context):
+                    group.create_task(
+                        self._for_target(context, config, partial(self._look_at_target, due=due))
+                    )
+            await self._for_archive(context, heal_archive(context))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._for_archive(context, manifests.write_in_archive(context)))
+                for config in self._targets(context):
+                    group.create_task(self._for_target(context, config, self._mend_target))
+        finally:
+            tell_rest(context)
+
+    @staticmethod
+    def _targets(context: StageContext) -> list[TargetConfig]:
+        """What was handed over is out of our sight; what failed is left alone."""
+        return [
+            config
+            for config in context.targets.configs.values()
+            if not config.hand_off and config.target_id not in context.problems
+        ]
+
+    @staticmethod
+    async def _for_target(
+        context: StageContext,
+        config: TargetConfig,
+        work: Callable[[StageContext, TargetConfig, Target], Awaitable[None]],
+    ) -> None:
+        try:
+            if await gate_open(context, config.target_id, _FEEDERS):
+                await work(context, config, await context.targets.get(config.target_id))
         except PipelineError as err:
-            context.problem(target_id, err)
+            context.problem(config.target_id, err)
             if isinstance(err, TargetUnavailableError):
-                await context.targets.failed(target_id, err)
+                await context.targets.failed(config.target_id, err)
 
-    async def _verify_archive(self, context: StageContext) -> None:
+    @staticmethod
+    async def _for_archive(context: StageContext, work: Awaitable[object]) -> None:
         try:
-            await asyncio.to_thread(context.archive.check)
-            while True:
-                await context.control.checkpoint()
-                rows = await context.catalog.read(
-                    work.archive_to_prove, proven_before(context), _ARCHIVE_BATCH
-                )
-                if not rows:
-                    return
-                for row in rows:
-                    await prove_archived(context, row)
-                    context.progress.done(self.stage, row.size)
+            await work
         except PipelineError as err:
             context.problem("archive", err)
+
+    async def _look_at_target(
+        self, context: StageContext, config: TargetConfig, target: Target, *, due: Due
+    ) -> None:
+        await glance_at_target(context, config.target_id, target)
+        await self._prove_all(context, config.target_id, target, due)
+
+    async def _mend_target(
+        self, context: StageContext, config: TargetConfig, target: Target
+    ) -> None:
+        if await context.catalog.read(scrub.count_lost, config.target_id):
+            await Sync().send_lost(context, config, target)
+            await self._prove_all(context, config.target_id, target, None)
+        await manifests.write_at_target(context, config.target_id, target)
+
+    async def _look_at_archive(self, context: StageContext, due: Due) -> None:
+        await asyncio.to_thread(context.archive.check)
+        await glance_at_archive(context)
+        await heal_archive(context)
+        allowance = Allowance(context)
+        while not allowance.spent:
+            await context.control.checkpoint()
+            rows = await context.catalog.read(scrub.archive_to_prove, due, _ARCHIVE_BATCH)
+            if not rows:
+                break
+            for row in rows:
+                with allowance.of(old=True):
+                    proven = await prove_archived(context, row)
+                if proven is not None:
+                    context.progress.done(self.stage, row.size)
+        while not context.running.isdisjoint(_FILLERS):  # what they add belongs to the lists
+            await asyncio.sleep(_LOOK)
+
+    async def _prove_all(
+        self, context: StageContext, target_id: str, target: Target, due: Due | None
+    ) -> None:
+        """Until nothing is left and nothing more is sent; with ``due`` also what is old."""
+        allowance = Allowance(context)
+        lists_at = monotonic() + _LISTS_EVERY
+        while True:
+            await context.control.checkpoint()
+            if not context.targets.may_use(target_id):
+                return
+            expecting = Stage.SYNC in context.running
+            rows = await context.catalog.read(
+                scrub.to_prove, target_id, None if allowance.spent else due, now_ms(), _BATCH
+            )
+            # small batches cost a round trip each: while sync goes on, let one fill up
+            if not rows or (expecting and len(rows) < _BATCH // 4):
+                if not expecting:
+                    return
+                await context.control.wait_for_work(1.0)
+                if not rows or Stage.SYNC in context.running:
+                    await asyncio.sleep(0.2)
+                if not rows:
+                    continue
+            batch = within(rows)
+            with allowance.of(batch[0].proven_at is not None):
+                await prove_copies(context, target, batch)
+            if monotonic() > lists_at:
+                await manifests.write_at_target(context, target_id, target)
+                lists_at = monotonic() + _LISTS_EVERY
+
+
+class Allowance:
+    """The time that a run may spend on proofs that only are old, at one place."""
+
+    def __init__(self, context: StageContext) -> None:
+        """Nothing is spent."""
+        self._left = None if context.prove_all else context.config.scrub_seconds
+        self._old = False
+        self._began = 0.0
+
+    @property
+    def spent(self) -> bool:
+        """True when the rest is left to the next run."""
+        return self._left is not None and self._left <= 0
+
+    def of(self, old: bool) -> Allowance:
+        """For a ``with`` block around a piece of work; only what is ``old`` takes from it."""
+        self._old = old
+        return self
+
+    def __enter__(self) -> None:
+        self._began = monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        if self._old and self._left is not None:
+            self._left -= monotonic() - self._began
 
 
 def within(rows: Any) -> list[Any]:
@@ -85,63 +188,20 @@ def within(rows: Any) -> list[Any]:
     return chosen
 
 
-async def prove_copies(context: StageContext, target: Target, rows: list[Any]) -> int:
-    """Prove these copies (rows of the queue) and write down the result; returns how many failed."""
-    proofs = await target.prove([ProofRequest(row.path, row.size) for row in rows])
-    lost = 0
-    for row, proof in zip(rows, proofs, strict=True):
-        if proof.sha256 is not None and proof.sha256 == row.wanted_sha256:
-            await context.catalog.write(
-                copy_results.copy_proven, row.id, proof.sha256, proof.method
-            )
-            context.progress.done(Stage.VERIFY, row.size)
-            continue
-        error = CopyMissing if proof.sha256 is None else CopyMismatch
-        _LOGGER.error("a copy on target %s is not what was sent: %s", row.target_id, error.key)
-        await context.catalog.write(copy_results.copy_lost, row.id, error.key)
-        context.progress.failed(Stage.VERIFY, row.id)
-        context.report(EngineEvent("copy_lost", {"target_id": row.target_id, "reason": error.key}))
-        lost += 1
-    return lost
-
-
-async def prove_archived(context: StageContext, row: Any, *, apple: bool = False) -> Digest | None:
-    """Read an archived file (a row of resources) again; None when it is damaged (and noted so)."""
-
-    def read() -> Digest | None:
-        try:
-            return context.archive.read_back(row.path, apple=apple)
-        except FileNotFoundError:
-            context.archive.check()
-            return None
-
-    try:
-        digest = await asyncio.to_thread(read)
-    except OSError as err:
-        raise os_error(err, context.archive.root) from err
-    if digest is None or digest.sha256 != row.sha256:
-        reason = "file_vanished" if digest is None else "source_file_changed"
-        _LOGGER.error("an archived file is damaged or missing: %s", reason)
-        await context.catalog.write(results.archive_damaged, row.id, reason)
-        context.progress.failed(Stage.VERIFY, -row.id)  # copies and archived files count apart
-        return None
-    await context.catalog.write(results.archive_proven, row.id)
-    return digest
-
-
-def proven_before(context: StageContext) -> int:
-    """Copies proven before this time are proven again."""
-    return now_ms() - context.config.reverify_days * DAY
+def due_now(context: StageContext) -> Due:
+    """Which proofs are to be renewed in this run."""
+    if context.prove_all:
+        return Due(context.started)
+    return Due.within(context.config.reverify_days * DAY, now_ms())
 
 
 async def waiting(context: StageContext) -> None:
     """Tell the progress what is left."""
-    count = size = 0
-    for target_id in context.targets.configs:
-        if target_id in context.problems:
+    due = due_now(context)
+    count, size = await context.catalog.read(scrub.archive_waiting, due)
+    for target_id, config in context.targets.configs.items():
+        if target_id in context.problems or config.hand_off:
             continue
-        more, more_size = await context.catalog.read(
-            work.waiting_proof, target_id, proven_before(context)
-        )
+        more, more_size = await context.catalog.read(scrub.waiting_proof, target_id, due)
         count, size = count + more, size + more_size
     context.progress.waiting(Stage.VERIFY, count, size)

@@ -49,6 +49,9 @@ class Delivery:
     size: int
     already_there: bool = False
     """True when the target already held these very bytes (proven by hash)."""
+    stored_sha256: str | None = None
+    """Of the bytes that lie there, when they are not those of the source (encrypted); so ``size``.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,182 @@
+"""Proving copies and archived files, and what follows when one is missing or wrong.
+
+A wrong file is never used for anything and never deleted: where it can be moved it is set aside in
+a folder of its own, with its path and the day, so that the right bytes get their name back.
+"""
+
+import asyncio
+import errno
+import logging
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..archive import os_error
+from ..catalog import proofs, work
+from ..catalog.manifests import ARCHIVE
+from ..catalog.schema import assets
+from ..checksums import Digest
+from ..errors import CopyMismatch, CopyMissing, PipelineError, TargetUnavailableError
+from ..model import DERIVED_ROLES, ORIGINAL_ROLES, WRITTEN_ROLES, Stage
+from ..names import with_tag
+from ..targets.base import MovingTarget, Proof, ProofRequest, Target
+from .base import StageContext
+
+_LOGGER = logging.getLogger(__name__)
+ASIDE = "media_pipeline_damaged"
+"""Folder, at a target and in the archive, that damaged files are set aside in."""
+
+
+async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any]) -> int:
+    """Prove these copies (rows of the queue) and write down the result; returns how many failed."""
+    found = await _proofs(target, rows)
+    wrong = [row for row in rows if found[row.id].sha256 != _there(row)]
+    if wrong:  # a copy is not given up for one bad reading
+        found |= await _proofs(target, wrong)
+    good = [row for row in rows if found[row.id].sha256 == _there(row)]
+    await context.catalog.write(
+        proofs.copies_proven, [(row.id, row.wanted_sha256, found[row.id].method) for row in good]
+    )
+    for row in good:
+        context.progress.done(Stage.VERIFY, row.size)
+    lost: dict[int, tuple[str, str | None]] = {}
+    for row in rows:
+        if (proof := found[row.id]).sha256 == _there(row):
+            continue
+        key = (CopyMissing if proof.size is None else CopyMismatch).key
+        aside = await _set_aside(target, row) if proof.size is not None else None
+        _LOGGER.error("a copy on target %s is not what was sent: %s", row.target_id, key)
+        lost[row.id] = (key, aside)
+        context.progress.failed(Stage.VERIFY, row.id)
+        tell(context, row.target_id, key)
+    if lost:
+        await context.catalog.write(proofs.copies_lost, lost)
+    return len(lost)
+
+
+def _there(row: Any) -> str:
+    """SHA-256 of what must lie at the target. An encrypted copy of older bytes is a wrong one."""
+    if row.stored_sha256 is None:
+        return str(row.wanted_sha256)
+    return str(row.stored_sha256) if row.sha256 == row.wanted_sha256 else ""
+
+
+async def _proofs(target: Target, rows: Sequence[Any]) -> dict[int, Proof]:
+    answers = await target.prove([ProofRequest(row.path, row.size) for row in rows])
+    return {row.id: proof for row, proof in zip(rows, answers, strict=True)}
+
+
+async def _set_aside(target: Target, row: Any) -> str | None:
+    """Where a wrong file lies now; None when it stays where it is.
+
+    A record or sidecar that differs is mostly one that another program wrote into; it stays.
+    """
+    if row.role in WRITTEN_ROLES or not isinstance(target, MovingTarget):
+        return None
+    for place in aside_places(row.path):
+        try:
+            if await target.move(row.path, place):
+                return place
+        except TargetUnavailableError:
+            raise
+        except PipelineError as err:
+            _LOGGER.warning("a damaged copy stays where it is: %s (%s)", err.key, err.detail)
+            return None
+    return None
+
+
+def aside_places(path: str) -> tuple[str, str]:
+    """Where to set a file aside: a name of the day, then one of the second."""
+    now = datetime.now(UTC)
+    place = f"{ASIDE}/{now:%Y-%m-%d}/{path}"
+    return place, with_tag(place, f"{now:%H%M%S}")
+
+
+def tell(context: StageContext, place: str, reason: str) -> None:
+    """Count a lost file, and report the first of its kind."""
+    if (event := context.losses.note(place, reason)) is not None:
+        context.report(event)
+
+
+def tell_rest(context: StageContext) -> None:
+    """Report the lost files that were only counted."""
+    for event in context.losses.rest():
+        context.report(event)
+
+
+async def prove_archived(context: StageContext, row: Any, *, apple: bool = False) -> Digest | None:
+    """Read an archived file (a row of resources) again; None when it is damaged (and noted so)."""
+    digest = await _read(context, row, apple=apple)
+    if digest is None or digest.sha256 != row.sha256:
+        digest = await _read(context, row, apple=apple)  # not given up for one bad reading
+    if digest is not None and digest.sha256 == row.sha256:
+        await context.catalog.write(proofs.archive_proven, [row.id])
+        return digest
+    now = await context.catalog.read(work.resource, row.id)
+    if now is None or (now.sha256, now.path) != (row.sha256, row.path):
+        return None  # a newer text took its place meanwhile
+    await archive_lost(context, [row], missing=digest is None)
+    return None
+
+
+async def _read(context: StageContext, row: Any, *, apple: bool) -> Digest | None:
+    def read() -> Digest | None:
+        try:
+            return context.archive.read_back(row.path, apple=apple)
+        except FileNotFoundError:
+            context.archive.check()
+            return None
+
+    try:
+        return await asyncio.to_thread(read)
+    except OSError as err:
+        await asyncio.to_thread(context.archive.check)
+        if unreadable(err):
+            return Digest()  # the sectors below it are bad: damaged, not missing
+        raise os_error(err, context.archive.root) from err
+
+
+def unreadable(err: OSError) -> bool:
+    """Whether an error is about this one file and not about its disk as a whole."""
+    return err.errno in {errno.EIO, errno.EISDIR, errno.ELOOP}
+
+
+async def archive_lost(context: StageContext, rows: Collection[Any], *, missing: bool) -> None:
+    """These files of the archive (rows of resources) are missing or wrong: note it, set aside."""
+    reason = "file_vanished" if missing else "source_file_changed"
+    damaged: dict[int, tuple[str, str | None]] = {}
+    for row in rows:
+        aside = None if missing else await _set_aside_archived(context, row)
+        damaged[row.id] = (reason, aside)
+        context.progress.failed(Stage.VERIFY, -row.id)  # copies and archived files count apart
+        tell(context, ARCHIVE, reason)
+    _LOGGER.error("%d archived files are damaged or missing: %s", len(damaged), reason)
+    await context.catalog.write(proofs.archive_damaged, damaged, healers(context))
+
+
+def healers(context: StageContext) -> list[str]:
+    """Targets that files may be brought back from."""
+    return [
+        target_id
+        for target_id, config in context.targets.configs.items()
+        if not config.hand_off and target_id not in context.problems
+    ]
+
+
+async def _set_aside_archived(context: StageContext, row: Any) -> str | None:
+    """Like ``_set_aside``; a file that another program put into the archive stays, too."""
+    asset = await context.catalog.read(_asset_of, row.asset_id)
+    ours = row.role in DERIVED_ROLES or (
+        row.role in ORIGINAL_ROLES and row.path.startswith(f"{asset.folder}/{asset.stem}")
+    )
+    if not ours:
+        return None
+    try:
+        return await asyncio.to_thread(context.archive.set_aside, row.path, aside_places(row.path))
+    except OSError as err:
+        _LOGGER.warning("a damaged file stays where it is: %s", err)
+        return None
+
+
+def _asset_of(connection: Any, asset_id: int) -> Any:
+    return connection.execute(assets.select().where(assets.c.id == asset_id)).one()
