@@ -21,6 +21,11 @@ _MARKER_LASTS: Final = 10.0
 _FAILURE_LASTS: Final = 5.0
 """Seconds for which callers that waited for a failed connection get its error, not another try."""
 _DISCARD_SECONDS: Final = 10
+_LEFT_BEHIND: Final[dict[tuple[str, int, str], set[str]]] = {}
+"""Part files that closed links could not remove, by host, port and folder; the next link does.
+
+On a line that is cut again and again they would fill the disk before they are swept for their age.
+"""
 
 
 class SftpLink:
@@ -90,6 +95,7 @@ class SftpLink:
                     self.shell = await try_out(session, self.budget)
             self._shell_known = True
             self._marker_read = time.monotonic()
+            self._orphans |= _LEFT_BEHIND.pop(self._place, set())
             for path in list(self._orphans):
                 await remove_part(session, path)
                 self._orphans.discard(path)
@@ -132,6 +138,13 @@ class SftpLink:
         """Let go of the connection; safe to call twice."""
         async with self._connecting:
             await self._drop()
+            if self._orphans:
+                _LEFT_BEHIND.setdefault(self._place, set()).update(self._orphans)
+                self._orphans.clear()
+
+    @property
+    def _place(self) -> tuple[str, int, str]:
+        return self.config.host, self.config.port, self.config.path
 
     async def _drop(self) -> None:
         session, self._session = self._session, None
