@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import av
 import pillow_heif
 import pytest
 from PIL import Image
 
+from custom_components.media_pipeline.engine.media.container import check_container
 from custom_components.media_pipeline.engine.media.jobs import DeriveJob, PhotoPreset, Reason
 from custom_components.media_pipeline.engine.media.pool import MediaPool
 from custom_components.media_pipeline.engine.media.share import make_share_copy
@@ -136,3 +138,31 @@ def test_photo_that_stays_unlike_its_source_is_no_copy(tmp_path: Path) -> None:
     assert result.reason is Reason.QUALITY_BELOW_FLOOR
     assert result.quality is not None
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"), [(".mkv", "libx264"), (".ts", "libx264"), (".ts", "libx265")]
+)
+async def test_film_in_another_box_comes_as_mp4(
+    ending: str, codec: str, tmp_path: Path, pool: MediaPool
+) -> None:
+    film = making.video(tmp_path / f"a{ending}", codec=codec, sound="aac", flags="")
+    out = tmp_path / "out.mp4"
+    result = await pool.derive(DeriveJob("share", film, out))
+    assert result.kept
+    assert check_container(out) == "mp4"
+    with av.open(str(film)) as one, av.open(str(out)) as two:
+        pairs = zip(one.decode(video=0), two.decode(video=0), strict=True)
+        assert all((a.to_ndarray() == b.to_ndarray()).all() for a, b in pairs)
+    with av.open(str(out)) as two:
+        assert two.streams.audio[0].codec_context.name == "aac"
+        assert two.streams.video[0].codec_context.codec_tag == (
+            "hvc1" if codec == "libx265" else "avc1"
+        )
+
+
+def test_film_that_phones_do_not_play_is_no_copy(tmp_path: Path) -> None:
+    film = making.video(tmp_path / "a.webm", codec="libvpx-vp9", flags="")
+    result = make_share_copy(film, tmp_path / "out.mp4", PhotoPreset())
+    assert result.reason is Reason.NOT_REMUXED
+    assert not (tmp_path / "out.mp4").exists()

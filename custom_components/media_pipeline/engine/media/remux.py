@@ -1,21 +1,27 @@
-"""A MOV as MP4: the same pictures and the same sound in another box, nothing encoded again.
+"""A film as MP4: the same pictures and the same sound in another box, nothing encoded again.
 
 Sound that MP4 players don't know (iPhones record Live Photos with PCM) becomes AAC.
 """
 
+from collections.abc import Iterator
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 import av
 
+from .container import check_container
 from .jobs import Reason, VideoPreset
 from .outcome import LeftAlone
+from .quality import plain
 from .stamp import stamp_creation
 from .streams import display_matrix
 from .transcode import Sound, sounds
 
 _CODECS: Final = {"h264": None, "hevc": "hvc1", "mpeg4": None}  # to the tag that players ask for
+_SAME_FAMILY: Final = frozenset({"mov", "mp4"})
+_SAME_TIME: Final = 0.01  # seconds
 _KEPT: Final = ("com.apple.quicktime.", "location")
 
 
@@ -30,12 +36,19 @@ def remux(source: Path, destination: Path, *, tags: bool = True) -> None:
     except av.FFmpegError as err:
         # cut clips give times out of order, which no muxer takes
         raise LeftAlone(Reason.NOT_REMUXED, str(err)) from err
-    if _pictures(source) != _pictures(destination):
+    try:
+        same = _coded(source) == _coded(destination)
+        if check_container(source) not in _SAME_FAMILY:
+            # other boxes write pictures and their times in other ways: what is shown counts
+            same = _shown(source, destination)
+    except av.FFmpegError as err:
+        raise LeftAlone(Reason.VERIFY_FAILED, str(err)) from err
+    if not same:
         raise LeftAlone(Reason.VERIFY_FAILED, "the film's pictures differ")
     stamp_creation(destination, made)
 
 
-def _pictures(film: Path) -> bytes:
+def _coded(film: Path) -> bytes:
     """A hash over all coded pictures in their order."""
     digest = sha256()
     with av.open(str(film)) as file:
@@ -43,6 +56,30 @@ def _pictures(film: Path) -> bytes:
             if packet.dts is not None:
                 digest.update(bytes(packet))
     return digest.digest()
+
+
+def _shown(one: Path, two: Path) -> bool:
+    """Whether two films show the same pictures, to the last bit, at the same times."""
+    pairs = zip_longest(_pictures(one), _pictures(two))
+    return all(
+        a is not None and b is not None and a[0] == b[0] and abs(a[1] - b[1]) < _SAME_TIME
+        for a, b in pairs
+    )
+
+
+def _pictures(film: Path) -> Iterator[tuple[bytes, float]]:
+    """A hash of every picture, and its seconds after the first one."""
+    with av.open(str(film)) as file:
+        video = file.streams.video[0]
+        video.thread_type = "AUTO"
+        began: float | None = None
+        for frame in file.decode(video):
+            time = frame.time or 0.0
+            began = time if began is None else began
+            digest = sha256(f"{frame.format.name} {frame.width} {frame.height}".encode())
+            for plane in plain(frame).planes:
+                digest.update(bytes(plane))
+            yield digest.digest(), time - began
 
 
 def _remux(source: Path, destination: Path, *, tags: bool) -> str | None:

@@ -15,6 +15,7 @@ from .encode import check_memory, scaled
 from .jobs import PhotoFormat, PhotoPreset, Reason
 from .outcome import LeftAlone, Outcome
 from .photo_likeness import likeness, windows
+from .probe import is_film
 from .quality import require
 from .remux import remux
 
@@ -24,7 +25,6 @@ _MAIN_TAGS: Final = (0x10F, 0x110)  # maker, model
 _TAGS: Final = (
     0x829A, 0x829D, 0x8827, 0x9003, 0x9010, 0x9011, 0x9012, 0x9291, 0x9292, 0x920A, 0xA405, 0xA434,
 )  # fmt: skip # exposure, aperture, ISO, when, focal length, lens
-_FILMS: Final = frozenset({"mov", "mp4"})
 _BETTER: Final = 95  # the quality for a photo that the preset's makes too unlike itself
 
 
@@ -37,7 +37,7 @@ def make_share_copy(source: Path, destination: Path, preset: PhotoPreset) -> Out
     """
     quality: float | None = None
     try:
-        if check_container(source) in _FILMS:
+        if is_film(source, check_container(source)):
             remux(source, destination, tags=False)
         else:
             quality = _photo(source, destination, preset)

@@ -13,7 +13,7 @@ from ..checksums import hash_file
 from ..errors import PipelineError
 from ..media.container import check_container
 from ..media.jobs import CompressResult, DeriveJob, PhotoPreset
-from ..model import Content, Role, Stage
+from ..model import Content, Kind, Role, Stage
 from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
 from .places import derived_place_of
@@ -91,7 +91,7 @@ def _suffix(role: Role, row: Any) -> str:
     """The ending that fits the content, which the original's name may not."""
     if role == Role.MOTION_PHOTO:
         return ".jpg" if row.container == "jpeg" else ".heic"
-    return ".mp4" if row.container in _FILMS else ".jpg"
+    return ".mp4" if row.container in _FILMS or row.asset_kind == Kind.VIDEO else ".jpg"
 
 
 def _prepare(context: StageContext, row: Any, folder: Any) -> None:
