@@ -95,6 +95,7 @@ async def test_webdav(
     )
 
     result = await fake_entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    assert result["data_schema"] is not None
     shown = {str(key): key.description for key in result["data_schema"].schema}
     assert not (shown["password"] or {}).get("suggested_value")
     assert shown["path"]["suggested_value"] == "Photos"

@@ -1,4 +1,4 @@
-"""A proxy between a target and its HTTP server, which gives answers of its own where a test says."""
+"""A proxy before a target's HTTP server, which gives answers of its own where a test says."""
 
 from collections.abc import Callable
 from typing import Self

@@ -24,14 +24,13 @@ from tests.support.sftp_access import free_port
 
 from .conftest import need_rclone
 from .place import MTIME, make_sample, send
-from .rclone_place import RcloneServers
-from .rclone_place import RclonePlace as RPlace
+from .rclone_place import RclonePlace, RcloneServers
 
 PATH = "2024/05/IMG_0001.HEIC"
 
 
 @pytest.fixture
-async def local(rclone_servers: RcloneServers) -> AsyncIterator[RPlace]:
+async def local(rclone_servers: RcloneServers) -> AsyncIterator[RclonePlace]:
     """A folder on rclone's own machine."""
     place = rclone_servers.place("rclone-local")
     yield place
@@ -39,18 +38,20 @@ async def local(rclone_servers: RcloneServers) -> AsyncIterator[RPlace]:
 
 
 @pytest.fixture
-async def own(tmp_path: Path) -> AsyncIterator[RPlace]:
+async def own(tmp_path: Path) -> AsyncIterator[RclonePlace]:
     """A folder behind an rclone of the test's own, not started yet."""
     need_rclone()
     rclone = Rclone(tmp_path)
     (tmp_path / "there").mkdir()
-    place = RPlace("rclone-local", tmp_path / "there", remote=f"{tmp_path}/there", rclone=rclone)
+    place = RclonePlace(
+        "rclone-local", tmp_path / "there", remote=f"{tmp_path}/there", rclone=rclone
+    )
     yield place
     await place.close()
     rclone.close()
 
 
-async def test_rclone_says_done_and_skipped(local: RPlace, tmp_path: Path) -> None:
+async def test_rclone_says_done_and_skipped(local: RclonePlace, tmp_path: Path) -> None:
     """Another file of the same size and time: rclone answers ``{}`` and copies nothing."""
     target, sample = local.target(), make_sample(tmp_path, 4_000)
     await target.open()
@@ -83,7 +84,7 @@ async def test_rclone_says_done_and_skipped(local: RPlace, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("command", ["operations/copyfile", "operations/movefile"])
-async def test_rclone_lies(local: RPlace, tmp_path: Path, command: str) -> None:
+async def test_rclone_lies(local: RclonePlace, tmp_path: Path, command: str) -> None:
     lying = False
 
     def answer(request: web.Request) -> web.Response | None:
@@ -107,7 +108,7 @@ async def test_rclone_lies(local: RPlace, tmp_path: Path, command: str) -> None:
         await target.close()
 
 
-async def test_bytes_changed_on_the_way(local: RPlace, tmp_path: Path) -> None:
+async def test_bytes_changed_on_the_way(local: RclonePlace, tmp_path: Path) -> None:
     """The hash of what arrived is compared before anything is published."""
     sample = make_sample(tmp_path, 40_000)
 
@@ -126,7 +127,7 @@ async def test_bytes_changed_on_the_way(local: RPlace, tmp_path: Path) -> None:
     assert local.files() == set()
 
 
-async def test_rclone_forgets_the_job(local: RPlace, tmp_path: Path) -> None:
+async def test_rclone_forgets_the_job(local: RclonePlace, tmp_path: Path) -> None:
     """After a restart it knows no job: what counts is what lies there."""
 
     def answer(request: web.Request) -> web.Response | None:
@@ -143,7 +144,7 @@ async def test_rclone_forgets_the_job(local: RPlace, tmp_path: Path) -> None:
     assert local.read(PATH) == sample.data
 
 
-async def test_rclone_dies_while_sending(own: RPlace, tmp_path: Path) -> None:
+async def test_rclone_dies_while_sending(own: RclonePlace, tmp_path: Path) -> None:
     own.rclone.start()
     target, sample = own.target(bandwidth=20_000_000), make_sample(tmp_path, 8_000_000)
     await target.open()
@@ -165,27 +166,27 @@ async def test_rclone_dies_while_sending(own: RPlace, tmp_path: Path) -> None:
     assert own.files() == {PATH}
 
 
-async def test_wrong_password(local: RPlace) -> None:
+async def test_wrong_password(local: RclonePlace) -> None:
     with pytest.raises(e.TargetAuthFailed):
         await local.target(password="wrong").open()
     with pytest.raises((e.TargetAuthFailed, e.RcloneNoPassword)):
         await local.target(username=None, password=None).open()
 
 
-async def test_nobody_listens(local: RPlace) -> None:
+async def test_nobody_listens(local: RclonePlace) -> None:
     with pytest.raises(e.TargetUnreachable):
         await local.target(url=f"http://127.0.0.1:{free_port()}").open()
 
 
-async def test_something_else_answers(local: RPlace) -> None:
+async def test_something_else_answers(local: RclonePlace) -> None:
     async with Between("http://127.0.0.1", lambda _: web.Response(text="hello")) as other:
         with pytest.raises(e.RcloneMissing):
             await local.target(url=other.url).open()
 
 
-async def test_without_a_password_only_on_this_machine(own: RPlace) -> None:
+async def test_without_a_password_only_on_this_machine(own: RclonePlace) -> None:
     own.rclone.password = None
-    own.rclone.host = "0.0.0.0"  # noqa: S104 as a careless user would
+    own.rclone.host = "0.0.0.0"  # as a careless user would
     own.rclone.start()
     own.rclone.password = PASSWORD
 
@@ -194,7 +195,7 @@ async def test_without_a_password_only_on_this_machine(own: RPlace) -> None:
         await own.target(url=f"http://127.0.0.2:{own.rclone.port}").open()
 
 
-async def test_without_serve(own: RPlace) -> None:
+async def test_without_serve(own: RclonePlace) -> None:
     own.rclone.serve = False
     own.rclone.start()
 
@@ -205,7 +206,7 @@ async def test_without_serve(own: RPlace) -> None:
     assert not own.has_marker
 
 
-async def test_too_old(local: RPlace) -> None:
+async def test_too_old(local: RclonePlace) -> None:
     def old(request: web.Request) -> web.Response | None:
         if request.path == "/core/version":
             return web.json_response({"version": "v1.53.3", "decomposed": [1, 53, 3]})
@@ -216,7 +217,7 @@ async def test_too_old(local: RPlace) -> None:
             await local.target(url=between.url).open()
 
 
-async def test_remotes_that_do_not_work(own: RPlace) -> None:
+async def test_remotes_that_do_not_work(own: RclonePlace) -> None:
     (own.root / "webdav").mkdir()
     rclone = own.rclone
     good = rclone.serve_webdav(own.root / "webdav")
@@ -240,7 +241,7 @@ async def test_remotes_that_do_not_work(own: RPlace) -> None:
         assert time.monotonic() - started < 8  # rclone's own patience would be 11 s and more
 
 
-async def test_full_disk(own: RPlace, small_disk: SmallDisk, tmp_path: Path) -> None:
+async def test_full_disk(own: RclonePlace, small_disk: SmallDisk, tmp_path: Path) -> None:
     own.rclone.start()
     folder = small_disk.path / "target"
     target, sample = own.target(remote=str(folder)), make_sample(tmp_path, 15_000_000)

@@ -16,7 +16,6 @@ from yarl import URL
 
 from ..errors import (
     CertificateRefused,
-    CopyMismatch,
     FileVanished,
     NoWebdav,
     PipelineError,
@@ -203,7 +202,7 @@ class WebdavStore:
                     raise FileVanished(error.detail, path=path)
                 raise error
             if answer.headers.get("Content-Encoding", "identity") != "identity":
-                raise CopyMismatch("the bytes come compressed although plain ones were asked for")
+                raise TargetUnreachable("a proxy packs the files", path=path)
             async for piece in answer.content.iter_chunked(_PIECE):
                 yield piece
 
