@@ -267,7 +267,7 @@ def test_pace_on_a_slow_line_stays_low() -> None:
     for _ in range(20):
         pace.arrived(8_000_000, 8.0)  # 8 Mbit/s
     assert pace.limit == 2
-    assert pace.timeout > 4 * 60
+    assert 120 < pace.timeout < 150  # four times what all that may be in memory takes
     pace.failed(timed_out=True)
     assert pace.limit == 1
     for _ in range(20):
@@ -282,7 +282,7 @@ async def test_pace_holds_memory() -> None:
     inside: list[int] = []
 
     async def one() -> None:
-        async with pace.place(30 << 20):
+        async with pace.place(MEMORY // 2):
             inside.append(1)
             assert len(inside) <= 2
             await asyncio.sleep(0.01)

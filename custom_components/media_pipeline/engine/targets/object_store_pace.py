@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-MEMORY: Final = 64 << 20
-"""Bytes of files that may be held in memory for one target, whatever is under way."""
+MEMORY: Final = 32 << 20
+"""Bytes of files that may be held in memory in one direction, whatever is under way."""
 _FIRST: Final = 2
 """Requests at a time to begin with."""
 _QUICK: Final = 3.0

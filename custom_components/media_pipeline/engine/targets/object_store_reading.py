@@ -18,7 +18,7 @@ from .object_store_pace import Pace
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_PIECE: Final = 8 << 20
+_PIECE: Final = 4 << 20
 _AHEAD: Final = 2
 """Pieces that are on their way while one is worked on."""
 
@@ -59,7 +59,7 @@ async def copy_out(
     await asyncio.to_thread(landing.__exit__, None, None, None)
 
 
-async def _pieces(store: ObjectStore, path: str, pace: Pace) -> AsyncIterator[bytes]:
+async def _pieces(store: ObjectStore, path: str, pace: Pace) -> AsyncIterator[memoryview]:
     """The object's bytes in order, a few pieces asked for ahead; all of one and the same object."""
     import obstore
 
@@ -67,7 +67,7 @@ async def _pieces(store: ObjectStore, path: str, pace: Pace) -> AsyncIterator[by
     whole = await obstore.get_async(store, path)
     size, tag = whole.meta["size"], whole.meta["e_tag"]
     if size <= _PIECE:
-        data = bytes(await whole.bytes_async())
+        data = memoryview(await whole.bytes_async())
         pace.arrived(len(data), monotonic() - begun)
         if len(data) != size:
             raise TargetUnreachable(f"{path} came cut short", path=path)
@@ -76,21 +76,21 @@ async def _pieces(store: ObjectStore, path: str, pace: Pace) -> AsyncIterator[by
         return
     del whole  # its stream ends here: a large object comes in ranges, each tried again by itself
 
-    async def piece(start: int) -> bytes:
+    async def piece(start: int) -> memoryview:
         begun = monotonic()
         end = min(start + _PIECE, size)
         options: obstore.GetOptions = {"range": (start, end)}
         if tag is not None:
             options["if_match"] = tag
         answer = await obstore.get_async(store, path, options=options)
-        data = bytes(await answer.bytes_async())
+        data = memoryview(await answer.bytes_async())
         if len(data) != end - start:
             raise TargetUnreachable(f"{path} came cut short", path=path)
         pace.arrived(len(data), monotonic() - begun)
         return data
 
     starts = iter(range(0, size, _PIECE))
-    coming: deque[asyncio.Task[bytes]] = deque()
+    coming: deque[asyncio.Task[memoryview]] = deque()
     try:
         for start in starts:
             coming.append(asyncio.create_task(piece(start)))
