@@ -9,13 +9,18 @@ import pytest_socket
 
 from tests.support.asyncssh_server import AsyncsshServer
 from tests.support.disks import SmallDisk
+from tests.support.rclone import Rclone
 from tests.support.sshd import RealSshd, find_sshd
+from tests.support.wsgidav_server import WsgidavServer
 
 from .place import Place
+from .rclone_place import RCLONE_KINDS, RcloneServers, need_rclone
+from .store_place import STORE_KINDS, store_place
+from .webdav_place import WEBDAV_KINDS, WebdavServers
 
 FOLDER_KINDS = ("folder", "openssh", "openssh-sftp-only", "asyncssh")
 """Those whose files can be touched in a folder of this machine."""
-KINDS = (*FOLDER_KINDS,)
+KINDS = (*FOLDER_KINDS, *STORE_KINDS, *RCLONE_KINDS, *WEBDAV_KINDS)
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +40,8 @@ async def make_place(kind: str, root: Path) -> Place:
     root.mkdir(parents=True, exist_ok=True)
     if kind == "folder":
         return Place(kind, root)
+    if kind in STORE_KINDS:
+        return store_place(kind, root)
     if kind == "asyncssh":
         return Place(kind, root, await AsyncsshServer(root.parent).start())
     need_sshd()
@@ -48,10 +55,45 @@ async def end_place(place: Place) -> None:
         await place.server.close()
 
 
+@pytest.fixture(scope="session")
+def rclone_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneServers]:
+    """One rclone with remotes of several kinds, for all tests."""
+    pytest_socket.enable_socket()
+    need_rclone()
+    servers = RcloneServers(
+        tmp_path_factory.mktemp("rc"), Rclone(tmp_path_factory.mktemp("rclone"))
+    )
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.close()
+
+
+@pytest.fixture(scope="session")
+def webdav_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebdavServers]:
+    """Two WebDAV servers for all tests."""
+    pytest_socket.enable_socket()
+    base, work = tmp_path_factory.mktemp("dav"), tmp_path_factory.mktemp("davwork")
+    for name in ("rclone", "wsgidav"):
+        (base / name).mkdir()
+    servers = WebdavServers(base, Rclone(work), WsgidavServer(base / "wsgidav", work).start())
+    yield servers
+    servers.close()
+
+
 @pytest.fixture(params=KINDS)
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     """An empty folder, reached in each of the ways."""
-    made = await make_place(request.param, tmp_path / "served" / "target")
+    made: Place
+    if request.param in WEBDAV_KINDS:
+        if request.param == "webdav-rclone":
+            need_rclone()
+        made = request.getfixturevalue("webdav_servers").place(request.param)
+    elif request.param in RCLONE_KINDS:
+        made = request.getfixturevalue("rclone_servers").place(request.param)
+    else:
+        made = await make_place(request.param, tmp_path / "served" / "target")
     yield made
     await end_place(made)
 
