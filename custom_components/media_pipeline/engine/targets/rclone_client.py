@@ -25,8 +25,9 @@ from ..errors import (
 from .rclone_config import RcloneTargetConfig
 from .rclone_errors import explain, explain_status
 
-_LIMITS: Final = {"LowLevelRetries": 2, "ConnectTimeout": "10s"}
-"""Without these a server that refuses connections costs rclone 11 s and more per call."""
+_LIMITS: Final = {"LowLevelRetries": 2, "ConnectTimeout": 10_000_000_000}
+"""Time in nanoseconds, as old versions want it. Without these a server that refuses costs rclone 11 s
+and more per call."""
 _CALL_SECONDS: Final = 300
 _POLL: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _LOST: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -88,6 +89,11 @@ class RcloneClient:
                     raise
         raise AssertionError
 
+    async def version(self) -> tuple[int, ...]:
+        """Of that rclone, such as (1, 75, 2)."""
+        answer = await self._post("core/version", {}, "")
+        return tuple(int(part) for part in answer.get("decomposed") or (0,))
+
     async def asks_for_a_password(self) -> bool:
         """False when rclone takes orders from anybody who reaches it."""
         try:
@@ -111,12 +117,11 @@ class RcloneClient:
             data = await answer.json(content_type=None)
         except ValueError:
             data = None
-        if answer.status in {200, 401} or isinstance(data, dict):
-            if answer.status == 200 and isinstance(data, dict):
+        if isinstance(data, dict):
+            if answer.status == 200:
                 return data
-            text = str(data.get("error", "")) if isinstance(data, dict) else ""
-            raise explain_status(answer.status, text, path)
-        if answer.status in {502, 503, 504}:
+            raise explain_status(answer.status, str(data.get("error") or ""), path)
+        if answer.status in {401, 502, 503, 504}:
             raise explain_status(answer.status, "", path)
         raise RcloneMissing(f"HTTP {answer.status} without JSON", path=path)
 
@@ -221,7 +226,10 @@ class RcloneClient:
         return bool((await self.call("core/stats", group=group)).get("transferring"))
 
     async def read(self, fs: str, remote: str, path: str) -> AsyncGenerator[bytes]:
-        """The bytes of a file, which rclone serves under ``--rc-serve``. Raises FileVanished."""
+        """The bytes of a file, which rclone serves under ``--rc-serve``.
+
+        Raises FileVanished, and RcloneNoServe, which old versions also say for a missing file.
+        """
         address = f"{str(self._base).rstrip('/')}/{quote(f'[{fs}]', safe='')}/{quote(remote)}"
         asked = self._session.get(URL(address, encoded=True), auth=self._auth)
         async with self._errors(path), asked as answer:

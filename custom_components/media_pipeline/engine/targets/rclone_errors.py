@@ -23,18 +23,18 @@ _MEANINGS: Final[tuple[tuple[type[PipelineError], tuple[str, ...]], ...]] = (
     (RcloneNoPassword, ("authentication must be set up on the rc server",)),
     (RcloneRemoteUnknown, ("didn't find section in config file", "didn't find backend called")),
     (
-        TargetFull,
-        (
-            *("no space left", "disk quota exceeded", "quota ?exceeded", "storage_?quota"),
-            *("insufficient.?(space|storage)", "quota.{0,20}(reached|full)", r"\b507\b"),
-            *("not enough (space|quota)", "over quota"),
-        ),
-    ),
-    (
         ThrottledError,
         (
             *("rate.?limit", "too many requests", "too_many_", r"\b429\b", "slow ?down"),
             "activityLimitReached",
+        ),
+    ),
+    (
+        TargetFull,
+        (
+            *("no space left", "disk quota exceeded", "quota ?exceeded", "storage_?quota"),
+            *("insufficient.?(space|storage)", "quota.{0,20}(reached|full|exceeded)", r"\b507\b"),
+            *("not enough (space|quota)", "over quota", "remaining (disk )?space"),
         ),
     ),
     (

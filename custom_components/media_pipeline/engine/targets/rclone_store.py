@@ -3,7 +3,7 @@ it skipped, so nothing it says to have done is believed before it was looked at.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from ..errors import (
     PipelineError,
     RcloneFailed,
     RcloneNoPassword,
+    RcloneNoServe,
     RcloneRemoteUnknown,
     RcloneTooOld,
     RcloneUnsuitable,
@@ -28,7 +29,8 @@ from .store import StoredFile, StoreInfo
 from .tasks import run_together
 from .this_machine import is_this_machine
 
-_OLDEST: Final = (1, 60)
+_OLDEST: Final = (1, 65)
+"""The oldest that this was tried with."""
 _ALWAYS: Final = {"IgnoreTimes": True, "Inplace": True}
 """Never skip because size and time look alike; no other part file than ours."""
 _FOLLOW: Final = 5
@@ -51,9 +53,9 @@ class RcloneStore:
 
     async def connect(self) -> StoreInfo:
         """Raises what the errors of rclone are named, see docs/troubleshooting.md."""
-        version = await self._rclone.call("core/version")
-        if tuple(version.get("decomposed") or (0,)) < _OLDEST:
-            raise RcloneTooOld(f"rclone {version.get('version')}")
+        version = await self._rclone.version()
+        if version < _OLDEST:
+            raise RcloneTooOld(f"rclone {'.'.join(map(str, version))}")
         rclone_here = await is_this_machine(self._rclone.host)
         if not _loopback(self._rclone.host) and not await self._rclone.asks_for_a_password():
             raise RcloneNoPassword("the remote control takes orders from anybody")
@@ -121,8 +123,14 @@ class RcloneStore:
 
     async def read(self, path: str) -> AsyncGenerator[bytes]:
         """See ``Store.read``: rclone serves the file, so the bytes are hashed by us."""
-        async for piece in self._rclone.read(self._fs, self._at(path), path):
-            yield piece
+        try:
+            async with aclosing(self._rclone.read(self._fs, self._at(path), path)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except RcloneNoServe as err:
+            if await self.look(path) is None:
+                raise FileVanished(f"{path} is not there", path=path) from err
+            raise
 
     async def send(self, outgoing: Outgoing, path: str) -> None:
         """See ``Store.send``. An rclone that sees our file reads it itself."""
@@ -166,8 +174,7 @@ class RcloneStore:
         report(outgoing.size)
 
     async def _copy_job(self, outgoing: Outgoing, path: str, report: Any) -> None:
-        # rclone forgot the job: it was started anew. What arrived is looked at by the caller.
-        with suppress(JobLost):
+        try:
             await self._rclone.run_job(
                 "operations/copyfile",
                 path=path,
@@ -178,6 +185,10 @@ class RcloneStore:
                 dstFs=self._fs,
                 dstRemote=self._at(path),
             )
+        except JobLost as err:  # it was started anew; perhaps the job had ended before
+            there = await self.look(path)
+            if there is None or there.size != outgoing.size:
+                raise TargetUnreachable("rclone was started anew", path=path) from err
 
     async def _stream(self, outgoing: Outgoing, path: str) -> None:
         at = self._at(path)
