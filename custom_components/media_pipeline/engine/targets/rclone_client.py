@@ -26,8 +26,8 @@ from .rclone_config import RcloneTargetConfig
 from .rclone_errors import explain, explain_status
 
 _LIMITS: Final = {"LowLevelRetries": 2, "ConnectTimeout": 10_000_000_000}
-"""Time in nanoseconds, as old versions want it. Without these a server that refuses costs rclone 11 s
-and more per call."""
+"""Time in nanoseconds, as old versions want it. Without these a server that refuses costs 11 s and
+more per call."""
 _CALL_SECONDS: Final = 300
 _POLL: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _LOST: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
