@@ -1,6 +1,7 @@
 """What the engine is told, built from a config entry and its target subentries."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,7 @@ from .const import (
     CONF_REQUIRED_COPIES,
     CONF_REVERIFY_DAYS,
     CONF_RUN_MINUTES,
+    CONF_SCRUB_MINUTES,
     CONF_SOURCE,
     CONF_VIDEO_CODEC,
     CONF_VIDEO_MEGAPIXELS,
@@ -46,6 +48,7 @@ from .const import (
     SOURCE_ICLOUD,
     SUBENTRY_TARGET,
 )
+from .engine.archive import PARTS
 from .engine.config import (
     CompressConfig,
     EngineConfig,
@@ -53,6 +56,7 @@ from .engine.config import (
     ICloudSourceConfig,
     SafetyConfig,
     SourceConfig,
+    TargetConfig,
 )
 from .engine.media.jobs import PhotoFormat, VideoCodec
 from .engine.media.presets import Care
@@ -86,6 +90,7 @@ OPTION_DEFAULTS: Mapping[str, Any] = {
     CONF_DOWNLOAD_LIMIT: 0,
     CONF_RUN_MINUTES: 0,
     CONF_REVERIFY_DAYS: 90,
+    CONF_SCRUB_MINUTES: 120,
     CONF_PREVIEW_CACHE: 1000,
     CONF_ARCHIVE_OFF_MACHINE: False,
 }
@@ -116,7 +121,10 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
         archive_device=entry.data.get(CONF_ARCHIVE_DEVICE),
         source=_source(entry.data),
         targets=tuple(
-            build_target_config(subentry.data, subentry.subentry_id, subentry.title)
+            _staged(
+                build_target_config(subentry.data, subentry.subentry_id, subentry.title),
+                Path(entry.data[CONF_ARCHIVE]),
+            )
             for subentry in target_subentries(entry)
         ),
         safety=SafetyConfig(
@@ -146,8 +154,16 @@ def build_engine_config(hass: HomeAssistant, entry: ConfigEntry[Any]) -> EngineC
         run_seconds=options[CONF_RUN_MINUTES] * 60 or None,
         preview_bytes=int(options[CONF_PREVIEW_CACHE]) * 1_000_000,
         reverify_days=int(options[CONF_REVERIFY_DAYS]),
+        scrub_seconds=options[CONF_SCRUB_MINUTES] * 60 or None,
         archive_off_machine=options[CONF_ARCHIVE_OFF_MACHINE],
     )
+
+
+def _staged(target: TargetConfig, archive: Path) -> TargetConfig:
+    """Encrypted files on their way lie on the archive's disk, never on the system's."""
+    if target.encryption is None:
+        return target
+    return replace(target, encryption=replace(target.encryption, staging=archive / PARTS))
 
 
 def target_subentries(entry: ConfigEntry[Any]) -> list[ConfigSubentry]:

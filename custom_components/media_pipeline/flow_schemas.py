@@ -45,6 +45,7 @@ from .const import (
     CONF_REQUIRED_COPIES,
     CONF_REVERIFY_DAYS,
     CONF_RUN_MINUTES,
+    CONF_SCRUB_MINUTES,
     CONF_VIDEO_CODEC,
     CONF_VIDEO_MEGAPIXELS,
 )
@@ -114,6 +115,7 @@ OPTION_SELECTORS: dict[str, Any] = {
     CONF_DOWNLOAD_LIMIT: number(0, 10000, "Mbit/s"),
     CONF_RUN_MINUTES: number(0, 10080, "min"),
     CONF_REVERIFY_DAYS: number(1, 3650, "d"),
+    CONF_SCRUB_MINUTES: number(0, 10080, "min"),
     CONF_PREVIEW_CACHE: number(50, 1000000, "MB"),
     CONF_ARCHIVE_OFF_MACHINE: SWITCH,
 }

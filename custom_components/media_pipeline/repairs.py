@@ -21,6 +21,7 @@ from .engine.targets.hostkey import HostKey, fetch_host_key, load_library, parse
 from .engine_config import build_target_config
 from .issues import DIFFERENCE_ISSUE, TRUST_ISSUE
 from .look_again import STILL_THERE, LookAgainFlow
+from .new_disk_repair import NewDiskFlow
 
 
 async def async_create_fix_flow(
@@ -145,6 +146,7 @@ class HostKeyFlow(TargetLookAgainFlow):
 
 _SOURCE_FLOWS: Final[Mapping[str, type[LookAgainFlow]]] = {
     "archive_device_changed": ArchiveMovedFlow,
+    "archive_marker_missing": NewDiskFlow,
     "consent_required": ConsentFlow,
     "wrong_region": RegionFlow,
     TRUST_ISSUE: RenewTrustFlow,

@@ -17,7 +17,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .const import CONF_SOURCE, SOURCE_ICLOUD, TARGET_ACTION
+from .const import CONF_SOURCE, SOURCE_ICLOUD, TARGET_ACTION, TARGET_PIXEL
 from .coordinator import MediaPipelineConfigEntry
 from .engine import errors
 from .engine.config import TargetConfig
@@ -46,6 +46,10 @@ TARGET_STATES = [
     errors.ActionMissing.key,
     errors.ActionKeepsFailing.key,
     errors.TargetWaiting.key,
+    errors.PhoneNotCharging.key,
+    errors.PhoneNotOnWifi.key,
+    errors.PhoneTooHot.key,
+    errors.PhoneWindowFull.key,
     errors.NoWebdav.key,
     errors.RcloneMissing.key,
     errors.RcloneTooOld.key,
@@ -302,11 +306,54 @@ TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
         exists=lambda config: not config.hand_off,
     ),
     TargetSensorDescription(
+        key="last_drill",
+        translation_key="target_last_drill",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda target: moment(target.last_drill),
+        exists=lambda config: not config.hand_off,
+    ),
+    TargetSensorDescription(
+        key="drill_score",
+        translation_key="target_drill_score",
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value=lambda target: target.drill_score,
+        exists=lambda config: not config.hand_off,
+    ),
+    TargetSensorDescription(
         key="delivered",
         translation_key="target_delivered",
         state_class=SensorStateClass.MEASUREMENT,
         value=lambda target: target.delivered,
         exists=lambda config: config.hand_off,
+    ),
+    TargetSensorDescription(
+        key="resident",
+        translation_key="target_resident",
+        state_class=SensorStateClass.MEASUREMENT,
+        value=lambda target: target.resident,
+        exists=lambda config: config.kind == TARGET_PIXEL,
+    ),
+    TargetSensorDescription(
+        key="resident_size",
+        translation_key="target_resident_size",
+        device_class=SensorDeviceClass.DATA_SIZE,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfInformation.BYTES,
+        suggested_unit_of_measurement=UnitOfInformation.GIBIBYTES,
+        suggested_display_precision=2,
+        value=lambda target: target.resident_bytes,
+        exists=lambda config: config.kind == TARGET_PIXEL,
+    ),
+    TargetSensorDescription(
+        key="inferred",
+        translation_key="target_inferred",
+        state_class=SensorStateClass.MEASUREMENT,
+        value=lambda target: target.inferred,
+        exists=lambda config: config.kind == TARGET_PIXEL,
     ),
 )
 

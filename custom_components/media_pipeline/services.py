@@ -26,10 +26,12 @@ from .engine.engine import Engine
 from .engine.errors import PipelineError
 from .engine.model import DEFAULT_STAGES, PlanSummary, RunOutcome, RunSummary, Stage
 from .errors import service_error
+from .restore_actions import DRILL_FIELDS, RESTORE_FIELDS, async_drill, async_restore
 from .target_actions import async_setup_target_actions
 
 ATTR_CONFIG_ENTRY_ID = "config_entry_id"
 ATTR_STAGES = "stages"
+ATTR_ALL = "all"
 ATTR_WAIT = "wait"
 ATTR_MAX_MINUTES = "max_minutes"
 ATTR_LIMIT = "limit"
@@ -99,7 +101,15 @@ def async_setup_services(hass: HomeAssistant) -> None:
     run = {vol.Optional(ATTR_STAGES): stages, vol.Optional(ATTR_MAX_MINUTES): minutes, **_WAIT}
     register("run", _run, run, optional)
     for stage in RUN_STAGES:
-        register(stage.value, _run, _WAIT, optional)
+        more = {}
+        if stage is Stage.VERIFY:
+            more = {
+                vol.Optional(ATTR_ALL, default=False): cv.boolean,
+                vol.Optional(ATTR_MAX_MINUTES): minutes,
+            }
+        register(stage.value, _run, {**_WAIT, **more}, optional)
+    register("restore", _restore, RESTORE_FIELDS, optional)
+    register("restore_drill", _restore_drill, DRILL_FIELDS, optional)
     limit = {vol.Optional(ATTR_LIMIT): vol.All(vol.Coerce(int), vol.Range(min=1))}
     register("plan_cleanup", _plan_cleanup, limit, optional)
     register("approve_cleanup", _approve_cleanup, _PLAN, optional)
@@ -129,7 +139,10 @@ async def _run(request: Request) -> ServiceResponse:
         stages = (Stage(request.call.service),)
     minutes = data.get(ATTR_MAX_MINUTES)
     run_id = await request.engine.start_run(
-        stages, actor=request.actor, seconds=minutes and minutes * 60
+        stages,
+        actor=request.actor,
+        seconds=minutes and minutes * 60,
+        prove_all=data.get(ATTR_ALL, False),
     )
     if not data[ATTR_WAIT]:
         return {"run_id": run_id}
@@ -141,6 +154,14 @@ async def _run(request: Request) -> ServiceResponse:
             translation_placeholders={"reason": summary.error or "unknown"},
         )
     return run_response(summary)
+
+
+async def _restore(request: Request) -> ServiceResponse:
+    return await async_restore(request.coordinator, request.call.data, request.actor)
+
+
+async def _restore_drill(request: Request) -> ServiceResponse:
+    return await async_drill(request.coordinator, request.call.data, request.actor)
 
 
 async def _plan_cleanup(request: Request) -> ServiceResponse:

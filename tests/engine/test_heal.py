@@ -1,4 +1,4 @@
-"""What is missing or damaged anywhere is mended from proven bytes, and never the other way round."""
+"""What is missing or damaged is mended from proven bytes, and never the other way round."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The lists of checksums prove the copies without us, cost what changed, and spare others' files."""
+"""The lists of checksums prove the copies without us, and spare what is not ours."""
 
 from collections.abc import Iterator
 from pathlib import Path

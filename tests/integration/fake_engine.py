@@ -1,5 +1,6 @@
 """An engine that does nothing but remember, answer and push what a test tells it to."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,15 @@ from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.home import Home
 from custom_components.media_pipeline.engine.media.jobs import MediaKind
 from custom_components.media_pipeline.engine.model import (
+    DrillResult,
     EngineEvent,
     KindEstimate,
     LibraryCensus,
     PlanState,
     PlanSummary,
     PutAside,
+    RestoreReport,
+    RestoreRequest,
     Role,
     RunOutcome,
     RunSummary,
@@ -77,8 +81,11 @@ class FakeEngine:
         *,
         actor: str | None = None,
         seconds: float | None = None,
+        prove_all: bool = False,
     ) -> str:
-        limit = {"seconds": seconds} if seconds else {}
+        limit: dict[str, Any] = {"seconds": seconds} if seconds else {}
+        if prove_all:
+            limit["prove_all"] = True
         self._called("start_run", stages=stages, actor=actor, **limit)
         return "run-1"
 
@@ -144,6 +151,28 @@ class FakeEngine:
         self._called("adopt", request=request, actor=actor)
         return Report(dry_run=request.dry_run, mode=request.mode, complete=True)
 
+    async def restore(self, request: RestoreRequest, *, actor: str | None = None) -> RestoreReport:
+        self._called("restore", request=request, actor=actor)
+        return RestoreReport(
+            dry_run=request.dry_run,
+            complete=True,
+            matched=3,
+            assets=2,
+            files=4,
+            bytes=4000,
+            restored=2,
+            restored_bytes=2000,
+            there=1,
+            origins=Counter({"archive": 1, "gone": 1}),
+            reasons=Counter({"no_good_copy": 1}),
+        )
+
+    async def restore_drill(
+        self, *, files: int, seconds: float, actor: str | None = None
+    ) -> dict[str, DrillResult]:
+        self._called("restore_drill", files=files, seconds=seconds, actor=actor)
+        return {"gone": DrillResult("gone", files, files - 1, 900, "copy_mismatch")}
+
     async def submit_code(self, code: str) -> None:
         self._called("submit_code", code=code)
 
@@ -157,6 +186,9 @@ class FakeEngine:
     async def try_target(self, config: TargetConfig) -> None:
         self._called("try_target")
         await probe_target(config)
+
+    async def set_gate(self, target_id: str, *, is_open: bool) -> None:
+        self._called("set_gate", target_id=target_id, is_open=is_open)
 
     async def checkpoint(self) -> None:
         self._called("checkpoint")

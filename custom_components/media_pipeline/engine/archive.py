@@ -107,7 +107,7 @@ class Archive:
             for candidate in names_for(relative, sha256):
                 final = self.path_of(candidate)
                 final.parent.mkdir(parents=True, exist_ok=True)
-                if _link(part, final):
+                if move_new(part, final):
                     _flush_folder(final.parent)
                     return candidate
                 if hash_file(final).sha256 == sha256:
@@ -130,7 +130,7 @@ class Archive:
         for place in places:
             final = self.path_of(place)
             final.parent.mkdir(parents=True, exist_ok=True)
-            if _link(path, final):
+            if move_new(path, final):
                 _flush_folder(final.parent)
                 _flush_folder(path.parent)
                 return place
@@ -227,7 +227,7 @@ def _is_record_of(path: Path, key: str) -> bool:
     return isinstance(found, dict) and found.get("key") == key and "format" in found
 
 
-def _link(part: Path, final: Path) -> bool:
+def move_new(part: Path, final: Path) -> bool:
     """Move ``part`` to ``final`` unless something is there; False when something is."""
     try:
         os.link(part, final)

@@ -18,11 +18,14 @@ from .home import Home, Item
 from .media.jobs import MediaKind
 from .model import (
     DEFAULT_STAGES,
+    DrillResult,
     EngineEvent,
     KindEstimate,
     LibraryCensus,
     PlanSummary,
     PutAside,
+    RestoreReport,
+    RestoreRequest,
     RunSummary,
     ShownAsset,
     Snapshot,
@@ -191,6 +194,26 @@ class Engine:
         from .adopt.desk import adopt
 
         return await self._call(adopt(self._opened(), request, actor))
+
+    async def restore(self, request: RestoreRequest, *, actor: str | None = None) -> RestoreReport:
+        """Bring originals back into a folder, proven. Takes a while; cancelled like a run.
+
+        Raises RunActive, RestoreFolderFull, LocalWriteFailed and the archive's errors.
+        """
+        from .restore_desk import restore
+
+        return await self._call(restore(self._opened(), request, actor))
+
+    async def restore_drill(
+        self, *, files: int, seconds: float, actor: str | None = None
+    ) -> dict[str, DrillResult]:
+        """Fetch ``files`` random originals back from each target: id → how it went.
+
+        No file is begun after ``seconds``. Raises RunActive and the archive's errors.
+        """
+        from .restore_desk import drill
+
+        return await self._call(drill(self._opened(), files, seconds, actor))
 
     async def plan_cleanup(
         self, *, limit: int | None = None, actor: str | None = None

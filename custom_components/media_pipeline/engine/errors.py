@@ -499,6 +499,12 @@ class InvalidLayout(PermanentError):
     key = "invalid_layout"
 
 
+class RestoreFolderFull(PermanentError):
+    """The folder to restore to has no room left."""
+
+    key = "restore_folder_full"
+
+
 class NameRefused(PermanentError):
     """The target refuses the file's name or size."""
 
@@ -560,6 +566,36 @@ class TargetWaiting(TargetUnavailableError):
     """Nothing is wrong: the target waits for what its owner set as a condition."""
 
     key = "target_waiting"
+
+
+class PhoneNotCharging(TargetWaiting):
+    """The phone is not charging."""
+
+    key = "phone_not_charging"
+
+
+class PhoneNotOnWifi(TargetWaiting):
+    """The phone is not in its Wi-Fi network."""
+
+    key = "phone_not_on_wifi"
+
+
+class PhoneTooHot(TargetWaiting):
+    """The phone's battery is too hot."""
+
+    key = "phone_too_hot"
+
+
+class PhoneWindowFull(TargetWaiting):
+    """The phone holds as much of ours as it may: it has to back up and free space first."""
+
+    key = "phone_window_full"
+
+
+class TooLargeForPhone(PermanentError):
+    """A file is larger than all that may lie on the phone at a time."""
+
+    key = "too_large_for_phone"
 
 
 # --- adopting what another tool downloaded --------------------------------------------------------
@@ -667,3 +703,10 @@ class EngineStopped(TransientError):
     """The engine is shutting down."""
 
     key = "engine_stopped"
+
+
+WAITING = frozenset(
+    error.key
+    for error in (TargetWaiting, PhoneNotCharging, PhoneNotOnWifi, PhoneTooHot, PhoneWindowFull)
+)
+"""States of a target that is well and waits."""

@@ -123,6 +123,11 @@ def _write_marker(folder: Path, text: str) -> None:
     temp.replace(folder / MARKER_NAME)
 
 
+def write_marker(folder: Path, marker_id: str) -> None:
+    """Mark a folder that takes the place of a lost one. Blocking; raises OSError."""
+    _write_marker(folder, marker_text(marker_id))
+
+
 def claim_folder(folder: Path, owner: str | None = None) -> FolderIdentity:
     """Take a folder into use: adopt its marker or write the first one, atomically. Blocking.
 

@@ -26,14 +26,24 @@ def copies_proven(connection: Connection, proven: Sequence[tuple[int, str, Proof
         copy_results.copy_proven(connection, copy_id, sha256, method)
 
 
-def copies_lost(connection: Connection, lost: Mapping[int, tuple[str, str | None]]) -> None:
-    """Copies by id that are missing or wrong: the reason, and where a wrong one was set aside."""
+def copies_lost(
+    connection: Connection, lost: Mapping[int, tuple[str, str | None]]
+) -> dict[int, str]:
+    """Copies by id that are missing or wrong: the reason, and where a wrong one was set aside.
+
+    Returns those that were not known to be lost.
+    """
+    new: dict[int, str] = {}
     for copy_id, (reason, aside) in lost.items():
-        copy_results.copy_lost(connection, copy_id, reason)
+        state = connection.execute(select(copies.c.state).where(copies.c.id == copy_id)).scalar()
+        if state in {CopyState.SENT, CopyState.VERIFIED}:
+            copy_results.copy_lost(connection, copy_id, reason)
+            new[copy_id] = reason
         if aside is not None:
             write_journal(
                 connection, "copy_set_aside", subject=f"copy/{copy_id}", detail={"to": aside}
             )
+    return new
 
 
 def archive_proven(connection: Connection, resource_ids: Sequence[int]) -> None:

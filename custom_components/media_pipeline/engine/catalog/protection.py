@@ -37,6 +37,10 @@ from .scrub import waiting_proof
 from .work import waiting_send
 
 
+# Each photo once: not the versions in further formats that single targets want.
+_SMALLER = and_(resources.c.role == Role.COMPRESSED, resources.c.format.is_(None))
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What protection is judged by."""
@@ -200,8 +204,8 @@ def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
     files = connection.execute(
         select(
             func.sum(resources.c.size).filter(resources.c.role.in_(ORIGINAL_ROLES)),
-            func.count().filter(resources.c.role == Role.COMPRESSED),
-            func.sum(resources.c.size).filter(resources.c.role == Role.COMPRESSED),
+            func.count().filter(_SMALLER),
+            func.sum(resources.c.size).filter(_SMALLER),
         ).where(resources.c.current, resources.c.state == ResourceState.ARCHIVED)
     ).one()
     original = resources.alias()
@@ -209,7 +213,7 @@ def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
         select(func.sum(original.c.size))
         .select_from(resources)
         .join(original, original.c.id == resources.c.derived_from)
-        .where(resources.c.current, resources.c.role == Role.COMPRESSED)
+        .where(resources.c.current, _SMALLER)
     ).scalar()
     purge = connection.execute(
         select(func.sum(resources.c.size))

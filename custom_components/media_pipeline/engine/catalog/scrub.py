@@ -62,7 +62,8 @@ def to_prove(
 
 
 def _with_wanted() -> Any:
-    return select(copies, resources.c.sha256.label("wanted_sha256"), resources.c.role).join(
+    wanted, archived = resources.c.sha256.label("wanted_sha256"), resources.c.path.label("archived")
+    return select(copies, wanted, archived, resources.c.role).join(
         resources, resources.c.id == copies.c.resource_id
     )
 
@@ -135,10 +136,12 @@ def should_lie_in_archive(connection: Connection, after: int, limit: int) -> Seq
 
 
 def copies_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """These copies, as ``to_prove`` gives them."""
-    return connection.execute(_with_wanted().where(copies.c.id.in_(ids))).all()
+    """Those of these copies that still count as proven, as ``to_prove`` gives them."""
+    proven = and_(copies.c.state == CopyState.VERIFIED, copies.c.path.is_not(None))
+    return connection.execute(_with_wanted().where(copies.c.id.in_(ids), proven)).all()
 
 
 def resources_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """These files of the archive."""
-    return connection.execute(select(resources).where(resources.c.id.in_(ids))).all()
+    """Those of these files that still are archived."""
+    archived = and_(resources.c.state == ResourceState.ARCHIVED, resources.c.path.is_not(None))
+    return connection.execute(select(resources).where(resources.c.id.in_(ids), archived)).all()

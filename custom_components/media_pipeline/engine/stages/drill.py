@@ -54,6 +54,8 @@ class Drill:
                     continue
                 result = await self._at(context, config, folder, until)
                 self.results[config.target_id] = result
+                if not result.files and result.error is None:
+                    continue  # nothing is proven there yet, or the time was used up
                 await context.catalog.write(drills.drill_done, result, self._actor)
                 context.report(
                     EngineEvent(

@@ -38,7 +38,8 @@ async def glance_at_target(context: StageContext, target_id: str, target: Target
     for ids in batched(missing, _BATCH, strict=False):
         await context.control.checkpoint()
         rows = await context.catalog.read(scrub.copies_by_id, ids)
-        await prove_copies(context, target, rows)
+        if rows:
+            await prove_copies(context, target, rows)
     await _note(context, target_id, "")
 
 

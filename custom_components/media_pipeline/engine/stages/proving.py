@@ -9,6 +9,7 @@ import errno
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ..archive import os_error
@@ -29,10 +30,10 @@ ASIDE = "media_pipeline_damaged"
 
 async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any]) -> int:
     """Prove these copies (rows of the queue) and write down the result; returns how many failed."""
-    found = await _proofs(target, rows)
+    found = await _proofs(context, target, rows)
     wrong = [row for row in rows if found[row.id].sha256 != _there(row)]
     if wrong:  # a copy is not given up for one bad reading
-        found |= await _proofs(target, wrong)
+        found |= await _proofs(context, target, wrong)
     good = [row for row in rows if found[row.id].sha256 == _there(row)]
     await context.catalog.write(
         proofs.copies_proven, [(row.id, row.wanted_sha256, found[row.id].method) for row in good]
@@ -40,17 +41,19 @@ async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any
     for row in good:
         context.progress.done(Stage.VERIFY, row.size)
     lost: dict[int, tuple[str, str | None]] = {}
-    for row in rows:
+    for row in wrong:
         if (proof := found[row.id]).sha256 == _there(row):
             continue
         key = (CopyMissing if proof.size is None else CopyMismatch).key
         aside = await _set_aside(target, row) if proof.size is not None else None
-        _LOGGER.error("a copy on target %s is not what was sent: %s", row.target_id, key)
         lost[row.id] = (key, aside)
-        context.progress.failed(Stage.VERIFY, row.id)
-        tell(context, row.target_id, key)
     if lost:
-        await context.catalog.write(proofs.copies_lost, lost)
+        new = await context.catalog.write(proofs.copies_lost, lost)
+        for row in wrong:
+            if row.id in new:
+                _LOGGER.error("target %s: not what was sent: %s", row.target_id, new[row.id])
+                context.progress.failed(Stage.VERIFY, row.id)
+                tell(context, row.target_id, new[row.id])
     return len(lost)
 
 
@@ -61,8 +64,14 @@ def _there(row: Any) -> str:
     return str(row.stored_sha256) if row.sha256 == row.wanted_sha256 else ""
 
 
-async def _proofs(target: Target, rows: Sequence[Any]) -> dict[int, Proof]:
-    answers = await target.prove([ProofRequest(row.path, row.size) for row in rows])
+async def _proofs(context: StageContext, target: Target, rows: Sequence[Any]) -> dict[int, Proof]:
+    def ours(row: Any) -> Path | None:
+        """The archived file, where the copy has its very bytes."""
+        path = getattr(row, "archived", None)  # not every question asks for it
+        encrypted = row.stored_sha256 is not None
+        return None if path is None or encrypted else context.archive.path_of(path)
+
+    answers = await target.prove([ProofRequest(row.path, row.size, ours(row)) for row in rows])
     return {row.id: proof for row, proof in zip(rows, answers, strict=True)}
 
 

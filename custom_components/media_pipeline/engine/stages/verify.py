@@ -5,7 +5,6 @@ New copies first, then those whose proof is old; what is missing or damaged is m
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -40,14 +39,11 @@ class Verify:
 
     async def run(self, context: StageContext) -> None:
         """Look everywhere at once, then mend: the archive first, then the targets from it."""
-        due = due_now(context)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._for_archive(context, self._look_at_archive(context, due)))
+                group.create_task(self._for_archive(context, self._look_at_archive(context)))
                 for config in self._targets(context):
-                    group.create_task(
-                        self._for_target(context, config, partial(self._look_at_target, due=due))
-                    )
+                    group.create_task(self._for_target(context, config, self._look_at_target))
             await self._for_archive(context, heal_archive(context))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._for_archive(context, manifests.write_in_archive(context)))
@@ -87,8 +83,9 @@ class Verify:
             context.problem("archive", err)
 
     async def _look_at_target(
-        self, context: StageContext, config: TargetConfig, target: Target, *, due: Due
+        self, context: StageContext, config: TargetConfig, target: Target
     ) -> None:
+        due = due_now(context, config.rules.reverify_days)
         await glance_at_target(context, config.target_id, target)
         await self._prove_all(context, config.target_id, target, due)
 
@@ -100,7 +97,8 @@ class Verify:
             await self._prove_all(context, config.target_id, target, None)
         await manifests.write_at_target(context, config.target_id, target)
 
-    async def _look_at_archive(self, context: StageContext, due: Due) -> None:
+    async def _look_at_archive(self, context: StageContext) -> None:
+        due = due_now(context)
         await asyncio.to_thread(context.archive.check)
         await glance_at_archive(context)
         await heal_archive(context)
@@ -115,7 +113,8 @@ class Verify:
                     proven = await prove_archived(context, row)
                 if proven is not None:
                     context.progress.done(self.stage, row.size)
-        while not context.running.isdisjoint(_FILLERS):  # what they add belongs to the lists
+        # what they add belongs to the lists
+        while not context.running.isdisjoint(_FILLERS):  # noqa: ASYNC110 - others clear the event
             await asyncio.sleep(_LOOK)
 
     async def _prove_all(
@@ -188,20 +187,20 @@ def within(rows: Any) -> list[Any]:
     return chosen
 
 
-def due_now(context: StageContext) -> Due:
-    """Which proofs are to be renewed in this run."""
+def due_now(context: StageContext, days: int | None = None) -> Due:
+    """Which proofs are to be renewed in this run; ``days`` is a period of a target's own."""
     if context.prove_all:
         return Due(context.started)
-    return Due.within(context.config.reverify_days * DAY, now_ms())
+    return Due.within((days or context.config.reverify_days) * DAY, now_ms())
 
 
 async def waiting(context: StageContext) -> None:
     """Tell the progress what is left."""
-    due = due_now(context)
-    count, size = await context.catalog.read(scrub.archive_waiting, due)
+    count, size = await context.catalog.read(scrub.archive_waiting, due_now(context))
     for target_id, config in context.targets.configs.items():
         if target_id in context.problems or config.hand_off:
             continue
+        due = due_now(context, config.rules.reverify_days)
         more, more_size = await context.catalog.read(scrub.waiting_proof, target_id, due)
         count, size = count + more, size + more_size
     context.progress.waiting(Stage.VERIFY, count, size)

@@ -15,7 +15,7 @@ from .base import (
     TargetInfo,
 )
 from .hostkey import load_library, parse_host_key
-from .paths import check_path
+from .paths import NameTaken, check_path, parent_of
 from .sftp_link import SftpLink
 
 
@@ -126,6 +126,21 @@ class SftpTarget:
         session = await self._link.session()
         await self._link.check_marker(session)
         await session.remove(path)
+
+    async def move(self, path: str, to: str) -> bool:
+        """See ``MovingTarget.move``."""
+        check_path(path)
+        check_path(to)
+        session = await self._link.session()
+        await self._link.check_marker(session)
+        if await session.look(path) is None or await session.look(to) is not None:
+            return False
+        await session.make_folder(parent_of(to))
+        try:
+            await session.publish(path, to, replace=False)
+        except NameTaken:
+            return False
+        return True
 
     async def close(self) -> None:
         """See ``Target.close``."""
