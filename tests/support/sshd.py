@@ -27,9 +27,18 @@ class RealSshd:
     """Serves ``root`` to the user who runs the tests; logging in takes the generated key."""
 
     def __init__(
-        self, root: Path, *, internal_only: bool = False, key_type: str = "ssh-ed25519"
+        self,
+        root: Path,
+        *,
+        internal_only: bool = False,
+        key_type: str = "ssh-ed25519",
+        jail: bool = False,
     ) -> None:
-        """``internal_only`` allows SFTP and no commands, as a locked-down NAS does."""
+        """``internal_only`` allows SFTP and no commands, as a locked-down NAS does.
+
+        ``jail`` shows ``root`` as ``/``; that takes root, and folders that only root may change.
+        """
+        self._jail = jail
         self.root = root
         self.port = free_port()
         self._internal_only = internal_only
@@ -132,9 +141,13 @@ class RealSshd:
             "MaxStartups 200",
             "LogLevel ERROR",
             "Subsystem sftp internal-sftp",
+            # the user's own login scripts are none of the tests' business, and may take long
+            f"SetEnv HOME={self._work}",
         ]
         if self._internal_only:
             lines.append("ForceCommand internal-sftp")
+        if self._jail:
+            lines.append(f"ChrootDirectory {self.root}")
         return "\n".join(lines) + "\n"
 
 
