@@ -3,7 +3,7 @@
 import shutil
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
-from homeassistant.core import Event, HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
@@ -15,6 +15,7 @@ from .coordinator import MediaPipelineConfigEntry, MediaPipelineCoordinator
 from .engine.errors import PermanentError, PipelineError
 from .engine_config import build_engine_config, make_private_dir, private_dir
 from .entity import source_device_info
+from .gates import async_keep_gates
 from .issues import IssueKeeper
 from .services import async_setup_services
 from .views import MediaView
@@ -68,8 +69,23 @@ async def async_setup_entry(hass: HomeAssistant, entry: MediaPipelineConfigEntry
     )
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(async_listen_for_codes(hass, entry))
+    _async_follow_gates(hass, entry)
     entry.async_on_unload(entry.add_update_listener(_async_entry_changed))
     return True
+
+
+@callback
+def _async_follow_gates(hass: HomeAssistant, entry: MediaPipelineConfigEntry) -> None:
+    """Also after a change of times or conditions only, for which the engine is not started anew."""
+    stop = async_keep_gates(hass, entry)
+
+    async def follow_anew(_hass: HomeAssistant, _entry: MediaPipelineConfigEntry) -> None:
+        nonlocal stop
+        stop()
+        stop = async_keep_gates(hass, entry)
+
+    entry.async_on_unload(entry.add_update_listener(follow_anew))
+    entry.async_on_unload(lambda: stop())
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: MediaPipelineConfigEntry) -> bool:

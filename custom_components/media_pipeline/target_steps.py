@@ -12,7 +12,14 @@ from homeassistant.const import CONF_NAME
 from homeassistant.data_entry_flow import AbortFlow
 
 from . import flow_schemas
-from .const import CONF_ARCHIVE_ID, CONF_HOST_KEY, CONF_KIND
+from .const import (
+    CONF_ARCHIVE_ID,
+    CONF_ENCRYPTION_KEY,
+    CONF_HOST_KEY,
+    CONF_KIND,
+    CONF_RULES,
+    CONF_SET_RULES,
+)
 from .engine.errors import PipelineError
 from .engine.targets.base import TargetIdentity
 from .engine.targets.registry import probe_target
@@ -30,6 +37,7 @@ class TargetSteps(ConfigSubentryFlow):
         self._data: dict[str, Any] = {}
         self._form: dict[str, Any] = {}
         self._errors: dict[str, str] = {}
+        self._ask_rules = False
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Choose the kind of target."""
@@ -86,7 +94,9 @@ class TargetSteps(ConfigSubentryFlow):
             if val != ""
         }
         self._title = values.pop(CONF_NAME, "") or kind.model
-        kept = {key: self._data[key] for key in (*kind.secrets, CONF_HOST_KEY) if key in self._data}
+        self._ask_rules = values.pop(CONF_SET_RULES, False)
+        keys = (*kind.secrets, CONF_HOST_KEY, CONF_RULES, CONF_ENCRYPTION_KEY)
+        kept = {key: self._data[key] for key in keys if key in self._data}
         self._data = {CONF_KIND: kind.key, **kept, **values}
 
     def _refuse_duplicate(self, kind: TargetKind) -> None:
@@ -121,6 +131,14 @@ class TargetSteps(ConfigSubentryFlow):
         return all(before.get(key) == self._data.get(key) for key in fields)
 
     def _finish(self, kind: TargetKind) -> SubentryFlowResult:
+        """The last step of every kind: ask for the rules, if that was wanted, and store."""
+        return self._show_rules({}) if self._ask_rules else self._store(kind)
+
+    def _show_rules(self, errors: dict[str, str], reason: str = "") -> SubentryFlowResult:
+        """The form of the rules, see ``target_rules_steps``."""
+        raise NotImplementedError
+
+    def _store(self, kind: TargetKind) -> SubentryFlowResult:
         """Store; the entry's own listener reloads it."""
         unique_id = kind.unique_id(self._data)
         if self.source == SOURCE_USER:

@@ -1,22 +1,37 @@
 """Adding and changing targets: real folders, a real SFTP server, and what may be wrong there."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import asyncssh
 import pytest
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
+from custom_components.media_pipeline.diagnostics import async_get_config_entry_diagnostics
 from custom_components.media_pipeline.engine import errors
+from custom_components.media_pipeline.engine.age.keys import AgeKey
 from custom_components.media_pipeline.engine.config import FolderTargetConfig, SftpTargetConfig
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
 from custom_components.media_pipeline.engine.media.jobs import PhotoFormat
-from custom_components.media_pipeline.engine.model import Content
+from custom_components.media_pipeline.engine.media.jobs import PhotoFormat
+from custom_components.media_pipeline.engine.model import (
+    Content,
+    Kind,
+    Snapshot,
+    TargetStatus,
+)
+from custom_components.media_pipeline.engine.rules import TargetRules
 from tests.support.asyncssh_server import AsyncsshServer
 from tests.support.sftp import start_sftp_server
 from tests.support.sftp_access import free_port
@@ -127,6 +142,21 @@ async def test_folder_reconfigure(
     assert (subentry.title, subentry.subentry_id) == ("Big disk", subentry_id)
     assert subentry.data["content"] == "both"
     assert fake_engines[-1].config.targets[0].content is Content.BOTH
+
+
+async def test_a_target_has_its_own_photo_format_until_it_is_cleared(
+    hass: HomeAssistant, places: Places, fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]
+) -> None:
+    form = FOLDER | {"path": str(places.target), "content": "compressed"}
+    result = await begin(hass, fake_entry, "folder")
+    await answer(hass, result, form | {"photo_format": "avif"})
+    assert fake_engines[-1].config.targets[0].photo_format is PhotoFormat.AVIF
+
+    result = await fake_entry.start_subentry_reconfigure_flow(
+        hass, only_target(fake_entry).subentry_id
+    )
+    await answer(hass, result, form)
+    assert fake_engines[-1].config.targets[0].photo_format is None
 
 
 async def test_a_target_has_its_own_photo_format_until_it_is_cleared(
@@ -317,3 +347,178 @@ async def test_sftp_with_a_password(
     result = await answer(hass, result, {})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert "private_key" not in only_target(fake_entry).data
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+NO_RULES: dict[str, dict[str, Any]] = {
+    "what": {"favorites": False, "newest_days": 0.0},
+    "where": {"layout": "{year}/{month}/{name}"},
+    "when": {},
+    "proof": {"prove_days": 0.0, "read_back": False},
+    "encryption": {"encrypt": False},
+}
+
+
+async def test_rules_are_asked_for_when_wanted(
+    hass: HomeAssistant, places: Places, fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]
+) -> None:
+    form = FOLDER | {"path": str(places.target), "set_rules": True}
+    result = await answer(hass, await begin(hass, fake_entry, "folder"), form)
+    assert result["step_id"] == "rules"
+    assert result["description_placeholders"]["example"] == "2024/05/IMG_0042.HEIC"
+    wrong = NO_RULES | {"where": {"layout": "{album}/{name}"}}
+    result = await answer(hass, result, wrong)
+    assert result["errors"] == {"base": "invalid_layout"}
+    assert result["description_placeholders"]["reason"] == "{year}/{month}"
+    what = {"kinds": ["video"], "albums": ["Rome"], "favorites": True, "newest_days": 30.0}
+    wanted = {
+        "what": what | {"captured_from": "2024-05-01"},
+        "where": {"layout": "{kind}/{year}/{month}/{name}"},
+        "when": {"from": "23:00:00", "until": "06:00:00"},
+        "proof": {"prove_days": 14.0, "read_back": True},
+        "encryption": {"encrypt": False},
+    }
+    result = await answer(hass, result, wanted)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    subentry = only_target(fake_entry)
+    assert subentry.data["rules"]["what"] == what | {"captured_from": "2024-05-01"}
+    assert "set_rules" not in subentry.data
+    (config,) = fake_engines[-1].config.targets
+    assert config.gated
+    assert config.rules == TargetRules(
+        kinds=(Kind.VIDEO,),
+        albums=("Rome",),
+        favorites=True,
+        newest_days=30,
+        captured_from=round(
+            datetime(2024, 5, 1, tzinfo=dt_util.get_default_time_zone()).timestamp() * 1000
+        ),
+        layout="{kind}/{year}/{month}/{name}",
+        reverify_days=14,
+        read_back=True,
+    )
+
+    result = await fake_entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    result = await answer(hass, result, FOLDER | {"path": str(places.target)})
+    assert only_target(fake_entry).data["rules"] == subentry.data["rules"], "not asked: they stay"
+    result = await fake_entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    result = await answer(hass, result, form)
+    shown = {str(key): part for key, part in result["data_schema"].schema.items()}
+    layout = next(iter(shown["where"].schema.schema))
+    assert layout.description == {"suggested_value": "{kind}/{year}/{month}/{name}"}
+    result = await answer(hass, result, NO_RULES)
+    assert result["reason"] == "reconfigure_successful"
+    assert "rules" not in only_target(fake_entry).data
+    (config,) = fake_engines[-1].config.targets
+    assert config.rules == TargetRules()
+    assert not config.gated
+
+
+async def test_times_and_conditions_open_and_close_a_target(
+    hass: HomeAssistant,
+    places: Places,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    freezer.move_to("2026-11-22T20:00:00Z")  # 21:00 there
+    hass.states.async_set("binary_sensor.charging", "on")
+    form = FOLDER | {"path": str(places.target), "set_rules": True}
+    result = await answer(hass, await begin(hass, fake_entry, "folder"), form)
+    when = {"from": "23:00:00", "until": "06:00:00", "conditions": ["binary_sensor.charging"]}
+    await answer(hass, result, NO_RULES | {"when": when})
+    target = only_target(fake_entry).subentry_id
+
+    def told() -> list[bool]:
+        calls = [call for name, call in fake_engines[-1].calls if name == "set_gate"]
+        assert {call["target_id"] for call in calls} <= {target}
+        return [call["is_open"] for call in calls]
+
+    def runs() -> int:
+        return [name for name, _ in fake_engines[-1].calls].count("start_run")
+
+    async def at(moment: str) -> None:
+        freezer.move_to(moment)
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+
+    assert told() == [False]
+    engine = fake_engines[-1]
+    status = TargetStatus(target, "Second disk", missing=3)
+    engine.snapshot = Snapshot(authenticated=True, targets={target: status})
+    engine.on_snapshot(engine.snapshot)
+    await hass.async_block_till_done()
+    await at("2026-11-22T22:00:01Z")
+    assert told() == [False, True]
+    assert runs() == 1, "what waited is sent"
+    hass.states.async_set("binary_sensor.charging", "unavailable")
+    await hass.async_block_till_done()
+    assert told() == [False, True, False], "what is not known to be on is off"
+    hass.states.async_set("binary_sensor.charging", "on")
+    await hass.async_block_till_done()
+    await at("2026-11-23T05:00:01Z")
+    assert told() == [False, True, False, True, False]
+
+    result = await fake_entry.start_subentry_reconfigure_flow(hass, target)
+    result = await answer(hass, result, form)
+    later = {"from": "05:00:00", "until": "08:00:00"}
+    await answer(hass, result, NO_RULES | {"when": later})
+    assert fake_engines[-1] is engine, "no new engine for other times"
+    assert told()[-1] is True, "07:00 there is within the new times"
+
+
+def locked(key: str | None = None, *, on: bool = True) -> dict[str, dict[str, Any]]:
+    return NO_RULES | {"encryption": {"encrypt": on} | ({"encryption_key": key} if key else {})}
+
+
+async def test_encryption_with_a_key_made_for_it(
+    hass: HomeAssistant, places: Places, fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]
+) -> None:
+    form = FOLDER | {"path": str(places.target), "set_rules": True}
+    result = await answer(hass, await begin(hass, fake_entry, "folder"), form)
+    result = await answer(hass, result, locked())
+    assert result["step_id"] == "key"
+    key = result["description_placeholders"]["key"]
+    assert key.startswith("AGE-SECRET-KEY-1")
+    result = await answer(hass, result, {"key_saved": False})
+    assert result["errors"] == {"key_saved": "key_not_saved"}
+    assert result["description_placeholders"]["key"] == key
+    result = await answer(hass, result, {"key_saved": True})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    subentry = only_target(fake_entry)
+    assert subentry.data["encryption_key"] == key
+    (config,) = fake_engines[-1].config.targets
+    assert config.encryption is not None
+    assert config.encryption.key == key
+    assert config.encryption.staging is not None
+    assert config.encryption.staging.is_relative_to(places.archive)
+    assert key not in repr(config)
+    assert {path.name for path in places.target.iterdir()} == {MARKER_NAME, "encryption-check.age"}
+    diagnostics = await async_get_config_entry_diagnostics(hass, fake_entry)
+    assert key not in str(diagnostics)
+
+    result = await fake_entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    result = await answer(hass, result, form)
+    assert key not in str(result["data_schema"].schema)
+    result = await answer(hass, result, locked(on=False))
+    assert result["errors"] == {"base": "encryption_stays"}
+    result = await answer(hass, result, locked("AGE-SECRET-KEY-1TYPO"))
+    assert result["errors"] == {"base": "invalid_encryption_key"}
+    result = await answer(hass, result, locked(AgeKey.generate().text))
+    assert result["errors"] == {"base": "encryption_key_differs"}
+    result = await answer(hass, result, locked())
+    assert result["reason"] == "reconfigure_successful"
+    assert only_target(fake_entry).data["encryption_key"] == key
+
+
+async def test_encryption_with_a_key_from_before(
+    hass: HomeAssistant, places: Places, fake_entry: MockConfigEntry
+) -> None:
+    key = AgeKey.generate()
+    form = FOLDER | {"path": str(places.target), "set_rules": True}
+    result = await answer(hass, await begin(hass, fake_entry, "folder"), form)
+    result = await answer(hass, result, locked(f"# public key: {key.recipient} \n {key.text}\n"))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert only_target(fake_entry).data["encryption_key"] == key.text

@@ -13,6 +13,7 @@ import pytest
 import voluptuous as vol
 import yaml
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import SelectSelector
 from homeassistant.setup import async_setup_component
 
@@ -26,6 +27,7 @@ from custom_components.media_pipeline import (
     flow_errors,
     flow_schemas,
     issues,
+    new_disk_repair,
     sensor,
     services,
 )
@@ -36,6 +38,7 @@ from custom_components.media_pipeline.engine.model import EVENT_TYPES, LibraryIn
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
 from custom_components.media_pipeline.target_kinds.registry import KINDS
+from custom_components.media_pipeline.target_rules import KEY_SAVED, rules_form
 
 ROOT = Path(integration.__file__).parent
 TEXTS: dict[str, Any] = json.loads((ROOT / "translations" / "en.json").read_text())
@@ -67,8 +70,11 @@ TARGET_FORMS: Forms = {
     "user": None,
     **{key: kind.schema for key, kind in KINDS.items()},
     "new_key": vol.Schema({}),
+    "one_photo": vol.Schema({}),
     "host_key": vol.Schema({}),
     "changed_host_key": vol.Schema({}),
+    "rules": rules_form(["PrimarySync"]),
+    "key": KEY_SAVED,
 }
 OPTION_FORMS: Forms = {"init": flow_schemas.options(can_free=True)}
 
@@ -116,6 +122,18 @@ def test_steps_and_fields(flow: type, texts: dict[str, Any], forms: Forms) -> No
         step = steps[name]
         assert step["title"]
         fields = {str(key) for key in schema.schema} if schema else set()
+        sections = {
+            str(key): value.schema.schema
+            for key, value in (schema.schema if schema else {}).items()
+            if isinstance(value, section)
+        }
+        assert set(step.get("sections", {})) == set(sections), name
+        for part, inner in sections.items():
+            texts_of_it = step["sections"][part]
+            assert texts_of_it["name"]
+            for kind in ("data", "data_description"):
+                assert set(texts_of_it[kind]) == {str(key) for key in inner}, part
+        fields -= set(sections)
         assert set(step.get("data", {})) == fields, name
         assert set(step.get("data_description", {})) == fields, name
         if schema is None:
@@ -177,6 +195,7 @@ def test_exceptions() -> None:
             + SOURCES["adopt_action"]
             + SOURCES["coordinator"]
             + SOURCES["target_actions"]
+            + SOURCES["restore_actions"]
             + SOURCES["media_source"],
         )
     )
@@ -206,6 +225,10 @@ def test_issues() -> None:
             steps |= {"compared"}
             told = set(difference_repair.ERRORS)
         assert set(flow.get("progress", {})) == waits
+        if key == "archive_marker_missing":
+            told |= set(new_disk_repair.ERRORS)
+            steps |= {"init", "new_disk"}
+            assert set(flow["step"]["init"]["menu_options"]) == {"confirm", "new_disk"}
         assert set(flow["error"]) == told
         if key == "archive_device_changed":
             steps |= {"init", "accept"}
@@ -271,10 +294,16 @@ async def test_services(hass: HomeAssistant) -> None:
             assert field["description"]
 
 
+def _fields(form: vol.Schema | None) -> Iterator[Any]:
+    """The fields of a form, also those in its sections."""
+    for value in form.schema.values() if form else ():
+        yield from _fields(value.schema) if isinstance(value, section) else [value]
+
+
 def test_selectors() -> None:
     options: dict[str, set[str]] = {}
     for form in (*CONFIG_FORMS.values(), *TARGET_FORMS.values(), *OPTION_FORMS.values()):
-        for selector in form.schema.values() if form else ():
+        for selector in _fields(form):
             if isinstance(selector, SelectSelector) and (
                 key := selector.config.get("translation_key")
             ):

@@ -7,11 +7,20 @@ from typing import Any
 import voluptuous as vol
 from homeassistant.const import CONF_NAME
 
-from ..const import CONF_BANDWIDTH, CONF_CONTENT, CONF_PARALLEL, CONF_PHOTO_FORMAT
-from ..engine.config import TargetConfig
+from ..const import (
+    CONF_BANDWIDTH,
+    CONF_CONTENT,
+    CONF_ENCRYPTION_KEY,
+    CONF_PARALLEL,
+    CONF_PHOTO_FORMAT,
+    CONF_RULES,
+    CONF_SET_RULES,
+)
+from ..engine.config import EncryptionConfig, TargetConfig
 from ..engine.media.jobs import PhotoFormat
 from ..engine.model import Content
-from ..selectors import TEXT, one_of
+from ..selectors import SWITCH, TEXT, one_of
+from ..target_rules import is_gated, rules_of
 
 CONTENT = one_of(Content, CONF_CONTENT)
 NAME: Mapping[vol.Marker, Any] = {vol.Required(CONF_NAME): TEXT}
@@ -46,6 +55,11 @@ class TargetKind:
     secrets: tuple[str, ...] = ()
     """Fields that are never shown again; left empty they stay as they are."""
 
+    def __post_init__(self) -> None:
+        """Every form ends with the same question."""
+        more = {vol.Required(CONF_SET_RULES, default=False): SWITCH}
+        object.__setattr__(self, "schema", self.schema.extend(more))
+
 
 def common(data: Data, target_id: str, name: str) -> dict[str, Any]:
     """What every kind of target is told alike (see ``engine.config.TargetConfig``)."""
@@ -57,6 +71,11 @@ def common(data: Data, target_id: str, name: str) -> dict[str, Any]:
     }
     if CONF_PHOTO_FORMAT in data:
         values["photo_format"] = PhotoFormat(data[CONF_PHOTO_FORMAT])
+    rules = data.get(CONF_RULES, {})
+    values["rules"] = rules_of(rules)
+    values["gated"] = is_gated(rules)
+    if CONF_ENCRYPTION_KEY in data:
+        values["encryption"] = EncryptionConfig(data[CONF_ENCRYPTION_KEY])
     if CONF_PARALLEL in data:
         values["parallel"] = int(data[CONF_PARALLEL])
     return values

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import BinaryIO, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -203,14 +203,3 @@ def _data(text: bytes) -> bytes:
     except binascii.Error as err:
         raise EncryptedFileDamaged("the header is damaged") from err
     return data
-
-
-def reader(file: BinaryIO, stopped: Callable[[], bool]) -> Callable[[int], bytes]:
-    """Read from a file until somebody wants the work to end. Raises InterruptedError."""
-
-    def read(size: int) -> bytes:
-        if stopped():
-            raise InterruptedError
-        return file.read(size)
-
-    return read

@@ -168,7 +168,9 @@ def healers(context: StageContext) -> list[str]:
     return [
         target_id
         for target_id, config in context.targets.configs.items()
-        if not config.hand_off and target_id not in context.problems
+        if not config.hand_off
+        and target_id not in context.problems
+        and context.targets.may_use(target_id)
     ]
 
 
