@@ -85,7 +85,7 @@ def _async_follow_gates(hass: HomeAssistant, entry: MediaPipelineConfigEntry) ->
         stop = async_keep_gates(hass, entry)
 
     entry.async_on_unload(entry.add_update_listener(follow_anew))
-    entry.async_on_unload(lambda: stop())
+    entry.async_on_unload(lambda: stop())  # noqa: PLW0108 - whichever is the last one then
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: MediaPipelineConfigEntry) -> bool:

@@ -1,4 +1,4 @@
-"""A target's rules as they are asked for, stored (``rules`` in its subentry) and told the engine."""
+"""A target's rules as they are asked for, stored (``rules`` in its subentry) and told on."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time

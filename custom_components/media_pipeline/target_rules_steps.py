@@ -1,4 +1,4 @@
-"""The steps after a kind's own: the rules of a target, and the key that its files are locked with."""
+"""The steps after a kind's own: the rules of a target, and the key that locks its files."""
 
 from typing import Any, override
 

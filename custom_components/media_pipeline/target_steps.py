@@ -94,7 +94,7 @@ class TargetSteps(ConfigSubentryFlow):
             if val != ""
         }
         self._title = values.pop(CONF_NAME, "") or kind.model
-        self._ask_rules = values.pop(CONF_SET_RULES, False)
+        self._ask_rules = bool(values.pop(CONF_SET_RULES, False))
         keys = (*kind.secrets, CONF_HOST_KEY, CONF_RULES, CONF_ENCRYPTION_KEY)
         kept = {key: self._data[key] for key in keys if key in self._data}
         self._data = {CONF_KIND: kind.key, **kept, **values}

@@ -135,7 +135,7 @@ def test_every_changed_byte_and_every_cut_is_noticed() -> None:
         changed[at] ^= 1
         with pytest.raises((EncryptedFileDamaged, WrongEncryptionKey)):
             unlock(bytes(changed), key)
-    ends = [*range(0, 260), len(made) - 1, len(made) - 100 - 16]
+    ends = [*range(260), len(made) - 1, len(made) - 100 - 16]
     piece_ends = [len(made) - 116, len(made) - 116 - PIECE - 16]
     for end in (*ends, *piece_ends):
         with pytest.raises(EncryptedFileDamaged):

@@ -24,7 +24,6 @@ from custom_components.media_pipeline.engine.age.keys import AgeKey
 from custom_components.media_pipeline.engine.config import FolderTargetConfig, SftpTargetConfig
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
 from custom_components.media_pipeline.engine.media.jobs import PhotoFormat
-from custom_components.media_pipeline.engine.media.jobs import PhotoFormat
 from custom_components.media_pipeline.engine.model import (
     Content,
     Kind,
@@ -142,21 +141,6 @@ async def test_folder_reconfigure(
     assert (subentry.title, subentry.subentry_id) == ("Big disk", subentry_id)
     assert subentry.data["content"] == "both"
     assert fake_engines[-1].config.targets[0].content is Content.BOTH
-
-
-async def test_a_target_has_its_own_photo_format_until_it_is_cleared(
-    hass: HomeAssistant, places: Places, fake_entry: MockConfigEntry, fake_engines: list[FakeEngine]
-) -> None:
-    form = FOLDER | {"path": str(places.target), "content": "compressed"}
-    result = await begin(hass, fake_entry, "folder")
-    await answer(hass, result, form | {"photo_format": "avif"})
-    assert fake_engines[-1].config.targets[0].photo_format is PhotoFormat.AVIF
-
-    result = await fake_entry.start_subentry_reconfigure_flow(
-        hass, only_target(fake_entry).subentry_id
-    )
-    await answer(hass, result, form)
-    assert fake_engines[-1].config.targets[0].photo_format is None
 
 
 async def test_a_target_has_its_own_photo_format_until_it_is_cleared(

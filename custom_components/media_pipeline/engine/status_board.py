@@ -69,7 +69,9 @@ class StatusBoard:
         await self._forget_solved()
         ground = self._core.ground()
         stats = await self._core.catalog.read(protection.library_stats, ground)
-        targets = await self._core.catalog.read(protection.target_statuses, self._core.config.targets)
+        targets = await self._core.catalog.read(
+            protection.target_statuses, self._core.config.targets
+        )
         last = await self._core.catalog.read(store.last_run)
         plan = await self._core.catalog.read(plans.summary_of, None)
         self._census = await self._core.catalog.read(census.last)

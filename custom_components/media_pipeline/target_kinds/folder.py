@@ -6,9 +6,9 @@ from typing import Any, Final
 import voluptuous as vol
 from homeassistant.const import CONF_PATH
 
-from ..const import CONF_OFF_MACHINE, TARGET_FOLDER
+from ..const import CONF_BANDWIDTH, CONF_OFF_MACHINE, TARGET_FOLDER
 from ..engine.config import FolderTargetConfig
-from ..selectors import SWITCH, TEXT
+from ..selectors import SWITCH, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 
@@ -27,6 +27,7 @@ FOLDER: Final = TargetKind(
             vol.Required(CONF_PATH): TEXT,
             **CONTENTS,
             vol.Required(CONF_OFF_MACHINE, default=False): SWITCH,
+            vol.Optional(CONF_BANDWIDTH): number(0, 10000, "Mbit/s"),
         }
     ),
     build=_build,

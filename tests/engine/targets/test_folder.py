@@ -1,5 +1,6 @@
 """Folder targets: file systems that lack things, vanish or break."""
 
+import asyncio
 import errno
 import os
 import shutil
@@ -203,3 +204,15 @@ async def test_used_again_after_close(folder: Place, tmp_path: Path) -> None:
     await send(target, sample, "a.jpg")
 
     assert folder.files() == {"a.jpg"}
+
+
+async def test_the_limit_is_kept_by_all_files_together(folder: Place, tmp_path: Path) -> None:
+    target = folder.target(bandwidth=1_000_000)
+    await target.open()
+    samples = [make_sample(tmp_path, 400_000, seed) for seed in (1, 2, 3)]
+    began = time.monotonic()
+    await asyncio.gather(
+        *(send(target, sample, f"2024/05/{seed}.jpg") for seed, sample in enumerate(samples))
+    )
+    # 1.2 s, less the quarter second that may be made up for
+    assert 0.9 < time.monotonic() - began < 5

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from ..errors import InvalidEncryptionKey
 from . import bech32
 
-_SECRET: Final = "age-secret-key-"
+_SECRET: Final = "age-secret-key-"  # noqa: S105 - how all of them begin
 _PUBLIC: Final = "age"
 _LENGTH: Final = 32
 

@@ -30,12 +30,11 @@ from ..model import (
     SourceState,
     TargetStatus,
 )
+from .drills import last_drills
 from .hand_off import handed_numbers
 from .schema import assets, copies, resources, targets
-from .drills import last_drills
 from .scrub import waiting_proof
 from .work import waiting_send
-
 
 # Each photo once: not the versions in further formats that single targets want.
 _SMALLER = and_(resources.c.role == Role.COMPRESSED, resources.c.format.is_(None))

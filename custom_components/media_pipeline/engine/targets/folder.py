@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread, current_thread
+from threading import Event, Lock, Thread, current_thread
 from typing import Final
 
+from ..bucket import Bucket
 from ..config import FolderTargetConfig
 from ..errors import (
     MarkerMissing,
@@ -65,6 +66,8 @@ class FolderTarget:
         self._known: FolderIdentity | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._started: list[Thread] = []
+        self._bucket = Bucket(config.bandwidth)
+        self._counting = Lock()
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. A folder never used before is tried out before it is marked."""
@@ -156,11 +159,12 @@ class FolderTarget:
         await self._ready()
         loop = asyncio.get_running_loop()
 
-        def report(count: int) -> None:
-            if on_bytes is not None:
-                loop.call_soon_threadsafe(on_bytes, count)
-
         def work(stop: Event) -> Delivery:
+            def report(count: int) -> None:
+                if on_bytes is not None:
+                    loop.call_soon_threadsafe(on_bytes, count)
+                stop.wait(self._pace(count))
+
             return self._deliver(path, _Sending(source, size, sha256, mtime, replace, stop, report))
 
         return await run_in_pool(self._pool, work)
@@ -326,6 +330,11 @@ class FolderTarget:
                 while any(t.is_alive() for t in self._started):  # noqa: ASYNC110 - no event
                     await asyncio.sleep(0.002)
         self._started.clear()
+
+    def _pace(self, count: int) -> float:
+        """Seconds to wait after this many bytes; the threads share one limit."""
+        with self._counting:
+            return self._bucket.take(count)
 
     @property
     def _pool(self) -> ThreadPoolExecutor:

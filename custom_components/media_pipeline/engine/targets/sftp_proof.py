@@ -72,8 +72,11 @@ async def hash_of(link: SftpLink, session: SftpSession, path: str, size: int) ->
 async def _hash_there(
     link: SftpLink, session: SftpSession, sizes: dict[str, int]
 ) -> dict[str, str]:
-    """What the server says of files (path → about how big); empty when it has no shell."""
-    if link.shell is None or not sizes:
+    """What the server says of files (path → about how big); empty when it has no shell.
+
+    Empty too when the target's rules want everything read back.
+    """
+    if link.shell is None or link.config.rules.read_back or not sizes:
         return {}
     async with link.hashing:
         return await hash_files(session.conn, link.shell, list(sizes.items()))
