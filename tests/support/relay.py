@@ -24,6 +24,8 @@ class Relay:
         self.refuse: list[bytes] = []
         """Whole answers given instead of the server's, one for each new connection."""
         self.refused = 0
+        self.deny: tuple[bytes, bytes] | None = None
+        """Requests that begin with the first get the second as their answer."""
         self.cut_after: int | None = None
         """All connections break once so many bytes went to the server."""
         self.sent = 0
@@ -62,7 +64,7 @@ class Relay:
             back, out = await asyncio.open_connection("127.0.0.1", self._to)
             self._writers.add(out)
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._up(reader, out))
+                group.create_task(self._up(reader, out, writer))
                 group.create_task(self._down(back, writer))
         except* OSError, EOFError:
             pass
@@ -72,7 +74,12 @@ class Relay:
                     self._writers.discard(one)
             writer.close()
 
-    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _up(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        back: asyncio.StreamWriter,
+    ) -> None:
         loop = asyncio.get_running_loop()
         with suppress(OSError):
             while data := await reader.read(_PIECE):
@@ -80,6 +87,10 @@ class Relay:
                     self._free_at = max(self._free_at, loop.time()) + len(data) / self.up_rate
                     await asyncio.sleep(self._free_at - loop.time())
                 self.sent += len(data)
+                if self.deny is not None and data.startswith(self.deny[0]):
+                    back.write(self.deny[1])
+                    await back.drain()
+                    break
                 if self.cut_after is not None and self.sent > self.cut_after:
                     self.cut_after = None
                     self.cut()

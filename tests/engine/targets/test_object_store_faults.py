@@ -316,7 +316,7 @@ async def test_upload_limit(tmp_path: Path) -> None:
         ("403 Forbidden", "InvalidAccessKeyId", errors.TargetAuthFailed),
         ("403 Forbidden", "SignatureDoesNotMatch", errors.TargetAuthFailed),
         ("403 Forbidden", "RequestTimeTooSkewed", errors.ClockWrong),
-        ("403 Forbidden", "AccessDenied", errors.TargetReadOnly),
+        ("403 Forbidden", "AccessDenied", errors.TargetAuthFailed),  # may not even list
         ("400 Bad Request", "AuthorizationHeaderMalformed", errors.BucketWrongRegion),
         ("301 Moved Permanently", "PermanentRedirect", errors.BucketWrongRegion),
         ("404 Not Found", "NoSuchBucket", errors.BucketMissing),
@@ -339,18 +339,31 @@ async def test_refusals_have_names(
 async def test_read_only_credentials(relay: Relay) -> None:
     """Listing works, writing is refused; nothing is left."""
     bucket = s3_bucket()
-    denied = answer("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>")
-    target = through(relay, bucket)
+    refusal = answer("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>")
+    relay.deny = (b"PUT /", refusal)
 
-    def no_writing(data: bytes) -> bytes:
-        return data.replace(b"PUT /", b"BAD /") if data.startswith(b"PUT /") else data
-
-    relay.edit = no_writing
-    with pytest.raises(errors.TargetUnavailableError):
-        await target.open()
-    relay.edit, relay.refuse = bytes, [denied]
+    with pytest.raises(errors.TargetReadOnly):
+        await through(relay, bucket).open()
 
     assert bucket.files() == set()
+
+
+async def test_every_request_is_signed_with_the_hash_of_its_bytes(
+    relay: Relay, tmp_path: Path
+) -> None:
+    """So a store refuses bytes that changed on their way."""
+    bucket, sample, heads = s3_bucket(), make_sample(tmp_path, 400), list[bytes]()
+
+    def look(data: bytes) -> bytes:
+        heads.append(data)
+        return data
+
+    relay.edit = look
+    target = through(relay, bucket)
+    await target.open()
+    await send(target, sample, PATH)
+
+    assert f"x-amz-content-sha256: {sample.sha256}".encode() in b"".join(heads)
 
 
 async def test_cold_objects_are_named_not_called_lost(relay: Relay, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from . import object_store_reading as reading
 from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
 from .object_store_access import Door, check_settings, is_this_machine, make_store
 from .object_store_config import ObjectStoreTargetConfig
-from .object_store_errors import store_error, timed_out
+from .object_store_errors import met_another, store_error, timed_out
 from .object_store_leftovers import abort_uploads
 from .object_store_pace import Pace
 from .object_store_upload import SINGLE, memory_for, read_whole, send_in_parts, send_whole
@@ -106,7 +106,10 @@ class ObjectStoreTarget:
     async def _client(self) -> ObjectStore:
         """The client, with a time limit that fits what the line showed."""
         if self._store is None:
-            await self.open()
+            check_settings(self._config)
+            async with self._opening:
+                if self._store is None:
+                    await self._connect()
         wanted = max(self._sending.timeout, self._reading.timeout)
         if self._store is None or not 0.5 <= wanted / self._timeout <= 1.5:
             store = await asyncio.to_thread(make_store, self._config, wanted)
@@ -308,6 +311,8 @@ class ObjectStoreTarget:
         except AlreadyExistsError as err:
             raise NameTaken(path) from err
         except (BaseError, FileNotFoundError, TimeoutError) as err:
+            if met_another(err):
+                raise NameTaken(path) from err
             error = store_error(err, self._config.bucket, path)
             if pace is not None and isinstance(error, TargetUnreachable):
                 pace.failed(timed_out=timed_out(err))

@@ -126,13 +126,15 @@ def make_store(
     try:
         match config:
             case S3TargetConfig():
+                if config.endpoint is None:
+                    # Others may refuse the header; they check the signed SHA-256 of each request.
+                    shared["checksum_algorithm"] = "SHA256"
                 return S3Store(
                     config.bucket,
                     endpoint=config.endpoint,
                     region=config.region,
                     access_key_id=config.access_key_id,
                     secret_access_key=config.secret_access_key,
-                    checksum_algorithm="SHA256",
                     **shared,
                 )
             case AzureTargetConfig():

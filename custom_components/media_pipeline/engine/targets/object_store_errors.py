@@ -61,7 +61,7 @@ def store_error(err: Exception, bucket: str, path: str | None = None) -> Pipelin
     code = next((a or b for a, b in _CODE.findall(text)), None)
     for error, codes in _CODES.items():
         if code is not None and re.fullmatch(codes, code):
-            return error(detail, **given)
+            return _for_reading(error, text)(detail, **given)
     if isinstance(err, FileNotFoundError):
         return FileVanished(detail, **given) if path is not None else BucketMissing(detail, **given)
     if "InvalidCertificate" in text or "UnknownIssuer" in text:
@@ -69,12 +69,25 @@ def store_error(err: Exception, bucket: str, path: str | None = None) -> Pipelin
     if "without LOCATION" in text:
         return BucketWrongRegion(detail, **given)
     if match := _STATUS_TEXT.search(text):
-        return _STATUS.get(int(match[1]), TargetUnavailableError)(detail, **given)
+        error = _STATUS.get(int(match[1]), TargetUnavailableError)
+        return _for_reading(error, text)(detail, **given)
     if "private key" in text.lower() or "decoding service account" in text.lower():
         return InvalidStoreKey(detail, **given)
     if "HttpError" in text or isinstance(err, TimeoutError | OSError):
         return TargetUnreachable(detail, **given)
     return TargetUnavailableError(detail, **given)
+
+
+def _for_reading(error: type[PipelineError], text: str) -> type[PipelineError]:
+    """Who may not even list or read has the wrong key, not only too few rights to write."""
+    if error is TargetReadOnly and re.search(r"performing (GET|HEAD) ", text):
+        return TargetAuthFailed
+    return error
+
+
+def met_another(err: Exception) -> bool:
+    """Whether two create-only writes met at one name, and the store took neither for the first."""
+    return "ConditionalRequestConflict" in str(err)
 
 
 def timed_out(err: Exception) -> bool:

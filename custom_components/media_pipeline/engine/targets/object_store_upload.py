@@ -114,6 +114,7 @@ async def send_in_parts(
         return data
 
     begun, left = monotonic(), size
+    writer: obstore.AsyncWritableFile | None = None
     try:
         writer = obstore.open_writer_async(
             store, path, attributes=attributes, buffer_size=step, max_concurrency=_PARTS_AT_ONCE
@@ -129,6 +130,7 @@ async def send_in_parts(
             report(len(data))
         await writer.close()
     finally:
+        del writer  # its requests end now, not when the traceback is forgotten
         await asyncio.to_thread(file.close)
     seconds = monotonic() - begun
     pace.arrived(size, seconds, parts=-(-size // step))
