@@ -25,6 +25,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 _MAX_AGE: Final = timedelta(days=1)
 """An upload that began longer ago belongs to nobody who is still sending."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
+_LOOKS: Final = 4
+_BETWEEN: Final = 0.3
 _EMPTY: Final = hashlib.sha256(b"").hexdigest()
 
 
@@ -45,12 +47,22 @@ async def abort_uploads(config: ObjectStoreTargetConfig, path: str | None = None
     prefix = config.prefix.strip("/")
     wanted = "/".join(part for part in (prefix, path) if part)
     oldest = datetime.now(UTC) - _MAX_AGE
+
+    def is_meant(upload: _Upload) -> bool:
+        if path is not None:
+            return upload.key == wanted
+        return upload.begun < oldest and (not prefix or upload.key.startswith(f"{prefix}/"))
+
     count = 0
     try:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
-            for upload in await _list(http, config, wanted):
-                below = not prefix or upload.key.startswith(f"{prefix}/")
-                if upload.key == wanted if path else below and upload.begun < oldest:
+            # A part that arrives in the same moment survives an abort, so it is looked at again.
+            for attempt in range(_LOOKS):
+                found = [up for up in await _list(http, config, wanted) if is_meant(up)]
+                if not found:
+                    break
+                await asyncio.sleep(attempt * _BETWEEN)
+                for upload in found:
                     query = {"uploadId": upload.upload_id}
                     async with _request(http, config, "DELETE", upload.key, query) as answer:
                         count += answer.status < 300
