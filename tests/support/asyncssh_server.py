@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ class Faults:
     no_statvfs: bool = False
     no_setstat: bool = False
     no_posix_rename: bool = False
+    no_link: bool = False
     rename_overwrites: bool = False
     """Plain rename replaces an existing file, as some servers do against the standard."""
     loses_last_block: bool = False
@@ -39,6 +40,8 @@ class Shell:
     """Printed before any command's own output, as careless login scripts do."""
     answers: bool = True
     """False: commands are taken and print nothing."""
+    path: str = os.defpath
+    """Where its programs lie."""
 
     async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """Run one command to its end."""
@@ -50,7 +53,7 @@ class Shell:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={"HOME": str(self.home), "PATH": os.defpath},
+                env={"HOME": str(self.home), "PATH": self.path},
             )
             out, _ = await child.communicate(data)
             process.stdout.write(out)
@@ -68,8 +71,14 @@ class AsyncsshServer:
         port: int = 0,
         shell: Shell | None = None,
         sftp: bool = True,
+        dialog: Sequence[tuple[str, bool]] = (),
     ) -> None:
-        """``port`` 0 takes a free one; ``shell`` runs commands; ``sftp`` False offers no SFTP."""
+        """``port`` 0 takes a free one; ``shell`` runs commands; ``sftp`` False offers no SFTP.
+
+        With a ``dialog`` (questions, and whether the answer may be seen) the password is taken
+        only as its answer.
+        """
+        self.dialog = list(dialog)
         self.root = root
         self._shell = shell
         self._sftp = sftp
@@ -158,7 +167,16 @@ class _Login(asyncssh.SSHServer):
             self._server._connections.discard(self._connection)
 
     def password_auth_supported(self) -> bool:
-        return True
+        return not self._server.dialog
+
+    def kbdint_auth_supported(self) -> bool:
+        return bool(self._server.dialog)
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        return "Welcome", "", "", self._server.dialog
+
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        return (username, *responses) == (self._server.username, self._server.password)
 
     def validate_password(self, username: str, password: str) -> bool:
         return (username, password) == (self._server.username, self._server.password)
@@ -207,6 +225,11 @@ class _Sftp(asyncssh.SFTPServer):
         if self._faults.no_setstat:
             raise asyncssh.SFTPPermissionDenied("no")
         return super().lsetstat(path, attrs)
+
+    def link(self, oldpath: bytes, newpath: bytes) -> Any:
+        if self._faults.no_link:
+            raise asyncssh.SFTPFailure("Failure")
+        return super().link(oldpath, newpath)
 
     def rename(self, oldpath: bytes, newpath: bytes) -> Any:
         if self._faults.rename_overwrites:

@@ -1,6 +1,7 @@
 """What all work at one SFTP target shares: the connection, its marker, its shell, its limits."""
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .remote_hash import RemoteShell
     from .sftp_session import SftpSession
 
+_LOGGER: Final = logging.getLogger(__name__)
 _MARKER_LASTS: Final = 10.0
 """Seconds for which a look at the marker's name does; its text takes two round trips more."""
 _FAILURE_LASTS: Final = 5.0
@@ -114,6 +116,15 @@ class SftpLink:
             self._marker_read = now
         elif await session.look(MARKER_NAME) is None:
             raise MarkerMissing(f"the marker vanished from {session.root}", path=session.root)
+
+    async def stream_refused(self, session: SftpSession, err: Exception) -> None:
+        """The server's shell did not take a file: it is asked no more, SFTP is used.
+
+        Raises MarkerMissing when the reason is a disk that vanished.
+        """
+        await self.check_marker(session, thorough=True)
+        _LOGGER.info("The server's shell takes no files (%s), SFTP is used", err)
+        self.streams = False
 
     def begin(self, part: str) -> None:
         """From now on this part file or folder is removed unless ``settled`` is called."""

@@ -5,7 +5,6 @@ Imports asyncssh: load it off the loop.
 
 import asyncio
 import hashlib
-import logging
 import tarfile
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
@@ -25,7 +24,6 @@ from .sftp_stream import PIECE, StreamRefused, pour
 from .sftp_sweep import remove_part
 from .tasks import run_bounded
 
-_LOGGER: Final = logging.getLogger(__name__)
 _PARALLEL: Final = 128
 _BLOCK: Final = tarfile.BLOCKSIZE
 _LIST: Final = "list"
@@ -54,8 +52,7 @@ async def deliver_many(
             try:
                 results |= await stream.send(wanted)
             except StreamRefused as err:
-                _LOGGER.info("The server's shell takes no files (%s), SFTP is used", err)
-                link.streams = False
+                await link.stream_refused(session, err)
     return [results.get(index) for index in range(len(items))]
 
 

@@ -158,8 +158,7 @@ async def _fill(
             async with link.streaming:
                 await _through_shell(link, link.shell, session, item, part, start, on_bytes)
         except StreamRefused as err:
-            _LOGGER.info("The server's shell takes no files (%s), SFTP is used", err)
-            link.streams = False
+            await link.stream_refused(session, err)
             start = None
             await remove_part(session, part)
         else:

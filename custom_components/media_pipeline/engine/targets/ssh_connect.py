@@ -2,9 +2,11 @@
 
 import asyncio
 import ipaddress
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, override
 
 import asyncssh
 
@@ -61,6 +63,7 @@ def _options(config: SftpTargetConfig) -> asyncssh.SSHClientConnectionOptions:
     ciphers = (*_AES, _CHACHA) if _has_aes() else (_CHACHA, *_AES)
     return asyncssh.SSHClientConnectionOptions(
         config=None,
+        client_factory=partial(_Asked, config.password),
         username=config.username,
         password=config.password or None,
         client_keys=keys,
@@ -73,6 +76,27 @@ def _options(config: SftpTargetConfig) -> asyncssh.SSHClientConnectionOptions:
         connect_timeout=_CONNECT_SECONDS,
         login_timeout=_LOGIN_SECONDS,
     )
+
+
+class _Asked(asyncssh.SSHClient):
+    """Answers a server that asks for the password in a dialog, in whatever language."""
+
+    def __init__(self, password: str | None) -> None:
+        self._password = password
+
+    @override
+    def kbdint_auth_requested(self) -> str | None:
+        return "" if self._password else None
+
+    @override
+    def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        if not prompts:  # only a text to be shown
+            return []
+        password, self._password = self._password, None  # a second question is about another thing
+        (_, shown), *more = prompts
+        return None if password is None or shown or more else [password]
 
 
 def _has_aes() -> bool:
