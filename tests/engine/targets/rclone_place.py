@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from custom_components.media_pipeline.engine.model import ProofMethod
 from custom_components.media_pipeline.engine.targets.rclone_config import RcloneTargetConfig
 from tests.support.rclone import PASSWORD, USER, Rclone, find_rclone
 from tests.support.sshd import RealSshd, find_sshd
@@ -62,14 +61,16 @@ class RcloneServers:
             key = rclone.work / "key"
             key.write_text(self.sshd.private_key)
             key.chmod(0o600)
-            rclone.remote(
-                "sftp",
-                type="sftp",
-                host="127.0.0.1",
-                port=self.sshd.port,
-                user=self.sshd.access.username,
-                key_file=key,
-            )
+            login = {
+                "type": "sftp",
+                "host": "127.0.0.1",
+                "port": self.sshd.port,
+                "user": self.sshd.access.username,
+                "key_file": key,
+            }
+            rclone.remote("sftp-shell", **login)
+            # a login shell may be slow to start, and every hash starts one
+            rclone.remote("sftp", shell_type="none", **login)
         rclone.start()
 
     def close(self) -> None:
@@ -85,11 +86,11 @@ class RcloneServers:
             case "rclone-local":
                 root = self.base / "local" / name
                 remote = str(root)
-            case "rclone-sftp":
+            case "rclone-sftp" | "rclone-sftp-shell":
                 if self.sshd is None:
                     pytest.skip("sshd is not installed: scripts/setup --all")
                 root = self.base / "sftp" / name
-                remote = f"sftp:{root}"
+                remote = f"{kind.removeprefix('rclone-')}:{root}"
             case "rclone-webdav":
                 root, remote = self.base / "webdav" / name, f"webdav:{name}"
             case _:
@@ -127,21 +128,11 @@ class RclonePlace(Place):
 
     @property
     def remote_hash(self) -> bool:
-        return self.kind in {"rclone-local", "rclone-sftp"}
-
-    @property
-    def method(self) -> ProofMethod:
-        """SFTP offers no SHA-256, so what it offers needs a file of ours to compare with."""
-        local = self.kind == "rclone-local"
-        return ProofMethod.REMOTE_HASH if local else ProofMethod.READ_BACK
+        return self.kind == "rclone-local"
 
     @property
     def tells_space(self) -> bool:
-        return self.remote_hash
-
-    @property
-    def has_parts(self) -> bool:
-        return self.kind != "rclone-s3"
+        return self.kind in {"rclone-local", "rclone-sftp"}
 
     @property
     def domain(self) -> tuple[str, ...]:

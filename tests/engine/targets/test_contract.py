@@ -19,7 +19,11 @@ from custom_components.media_pipeline.engine.errors import (
 )
 from custom_components.media_pipeline.engine.marker import MARKER_NAME, marker_text
 from custom_components.media_pipeline.engine.model import ProofMethod
-from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
+from custom_components.media_pipeline.engine.targets.base import (
+    MovingTarget,
+    ProofRequest,
+    TargetIdentity,
+)
 from custom_components.media_pipeline.engine.targets.registry import probe_target
 from tests.support.disks import SmallDisk
 
@@ -43,21 +47,20 @@ async def test_delivers_and_proves(place: Place, tmp_path: Path) -> None:
         assert (place.root / PATH).stat().st_mtime == MTIME
     assert place.files() == {PATH}
     assert sum(counts) == sample.size
-    assert len(counts) > 1
+    if place.has_parts and not place.kind.startswith("rclone"):  # it tells of its bytes when asked
+        assert len(counts) > 1
     assert (proof.path, proof.sha256, proof.size) == (PATH, sample.sha256, sample.size)
-    expected = ProofMethod.REMOTE_HASH if place.kind == "openssh" else ProofMethod.READ_BACK
-    assert proof.method is expected
+    assert proof.method is place.method
 
 
 async def test_info(place: Place) -> None:
     info = await place.target().open()
 
     assert info.identity.marker_id
-    assert info.free_bytes
-    assert info.free_bytes > 0
+    assert bool(info.free_bytes) == place.tells_space
     assert not info.off_machine  # everything here lies on this machine
-    assert info.remote_hash == (place.kind == "openssh")
-    assert info.domain.startswith("SHA256:" if place.server else ("fsid:", "dev:"))
+    assert info.remote_hash == place.remote_hash
+    assert info.domain.startswith(place.domain)
     assert (await place.target(off_machine=True).open()).off_machine
 
 
@@ -81,7 +84,8 @@ async def test_nothing_visible_while_sending(place: Place, tmp_path: Path) -> No
     await send(target, sample, PATH, on_bytes=lambda _: seen.update(place.files()))
 
     parts = {name for name in seen if name.endswith(".mp-part")}
-    assert parts
+    if not place.kind.startswith("rclone"):  # its servers may show a file only when it is whole
+        assert bool(parts) == place.has_parts
     assert seen - parts <= {PATH}
     assert all(Path(name).name.startswith(".") for name in parts)
     assert place.files() == {PATH}
@@ -197,6 +201,24 @@ async def test_proof_notices_damage_and_loss(place: Place, tmp_path: Path) -> No
     assert proofs[4].sha256 is None
 
 
+async def test_moves_without_overwriting(place: Place, tmp_path: Path) -> None:
+    target = place.target()
+    await target.open()
+    if not isinstance(target, MovingTarget):
+        pytest.skip("this kind can't rename")
+    sample, other = make_sample(tmp_path, 40_000), make_sample(tmp_path, 50_000, seed=2)
+    await send(target, sample, PATH)
+    await send(target, other, "there/other.bin")
+
+    assert await target.move(PATH, "aside/2026/a.bin")
+    assert not await target.move(PATH, "aside/gone.bin"), "it is not there any more"
+    assert not await target.move("aside/2026/a.bin", "there/other.bin"), "somebody's name"
+
+    assert place.files() == {"aside/2026/a.bin", "there/other.bin"}
+    assert place.read("aside/2026/a.bin") == sample.data
+    assert place.read("there/other.bin") == other.data
+
+
 async def test_brings_files_back(place: Place, tmp_path: Path) -> None:
     target, sample = place.target(), make_sample(tmp_path, 3_000_001)
     await target.open()
@@ -272,6 +294,8 @@ async def test_delete(place: Place, tmp_path: Path) -> None:
     ],
 )
 async def test_names(place: Place, tmp_path: Path, name: str) -> None:
+    if place.kind == "webdav-wsgidav" and ";" in name:
+        pytest.skip("that server ends a name at a semicolon; see test_webdav_faults.py")
     target, sample = place.target(), make_sample(tmp_path, 2_000)
     await target.open()
 
@@ -396,7 +420,7 @@ async def test_mount_vanishes_while_sending(folders: Place, tmp_path: Path) -> N
 
 
 async def test_cancelled_while_sending(place: Place, tmp_path: Path) -> None:
-    target, sample = place.target(), make_sample(tmp_path, 30_000_000)
+    target, sample = place.target(), make_sample(tmp_path, 40_000_000)
     await target.open()
     before = len(asyncio.all_tasks())
     started = asyncio.Event()
@@ -410,8 +434,8 @@ async def test_cancelled_while_sending(place: Place, tmp_path: Path) -> None:
     assert place.files() == set()
     if place.kind != "asyncssh":  # that server's own tasks run on this loop
         assert len(asyncio.all_tasks()) <= before
-    await send(target, sample, PATH)
-    assert place.files() == {PATH}
+    delivery = await send(target, sample, PATH)
+    assert place.files() == {delivery.path}
 
 
 async def test_many_at_the_same_time(place: Place, tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ async def test_full_disk(own: RclonePlace, small_disk: SmallDisk, tmp_path: Path
 
 async def test_a_hash_that_needs_our_file(rclone_servers: RcloneServers, tmp_path: Path) -> None:
     """SFTP's side knows no SHA-256 to rclone: another hash counts together with our own file."""
-    place = rclone_servers.place("rclone-sftp")
+    place = rclone_servers.place("rclone-sftp-shell")
     target, sample = place.target(), make_sample(tmp_path, 70_000)
     other = make_sample(tmp_path, 70_000, seed=2)
     await target.open()

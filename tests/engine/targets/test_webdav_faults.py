@@ -121,6 +121,17 @@ async def test_a_rename_that_was_only_said(there: WebdavPlace, tmp_path: Path) -
         await target.close()
 
 
+async def test_a_server_that_ends_names_early(there: WebdavPlace, tmp_path: Path) -> None:
+    """This one does at a semicolon: that file is refused, the next one goes on."""
+    target, sample = there.target(), make_sample(tmp_path, 3_000)
+    await target.open()
+
+    with pytest.raises(e.NameRefused):
+        await send(target, sample, "a;b.jpg")
+
+    assert (await send(target, sample, "c.jpg")).path == "c.jpg"
+
+
 async def test_a_foreign_file_with_our_name_at_the_last_moment(
     there: WebdavPlace, tmp_path: Path
 ) -> None:

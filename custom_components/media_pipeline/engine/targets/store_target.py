@@ -49,7 +49,7 @@ _PARALLEL_READS: Final = 4
 _PARALLEL_LOOKS: Final = 8
 _SPACE_LASTS: Final = 60.0
 """Seconds for which the free space that the other side told is counted on from."""
-_REAPPEARS: Final = (0.1, 0.4)
+_REAPPEARS: Final = (0.1, 0.3, 0.6)
 """Seconds after which a removed part file is looked for again."""
 _MARKER_LIMIT: Final = 4096
 
@@ -222,7 +222,8 @@ class StoreTarget:
                 raise
             if delivery.already_there:
                 await self._discard(part)
-            self._orphans.discard(part)
+            else:
+                self._orphans.discard(part)
             if self._free is not None:
                 self._free -= size
             return delivery
@@ -269,7 +270,7 @@ class StoreTarget:
                         [self._look_for_marker(), self._name_is_free(final, replacing=replacing)]
                     )
                     await self._store.move(part, final, replace=replacing)
-                    await self._see(final, outgoing.size)
+                    await self._see(part, final, outgoing.size)
                     return Delivery(final, outgoing.size)
             final, ours = await self._choose(outgoing, path, replace=replace)
             if ours:
@@ -283,15 +284,18 @@ class StoreTarget:
         if not replacing and await self._store.look(path) is not None:
             raise NameTaken(path)
 
-    async def _see(self, path: str, size: int) -> None:
+    async def _see(self, part: str, path: str, size: int) -> None:
         there = await self._store.look(path)
-        if there is None or there.size != size:
-            raise CopyMismatch("not there after it was said to be renamed", path=path)
+        if there is not None and there.size == size:
+            return
+        if there is None and await self._store.look(part) is None:
+            raise NameRefused("the other side gave it another name", path=path)
+        raise CopyMismatch("not there after it was said to be renamed", path=path)
 
     async def _discard(self, part: str) -> None:
-        """Remove a part file now, or when the target is opened next.
+        """Remove a part file now, and look for it again when the target is opened next.
 
-        A server may only then notice that a transfer broke, and keep what it has.
+        A server may only later notice that a transfer broke, and keep what it has.
         """
         with suppress(PipelineError, TimeoutError):
             async with asyncio.timeout(20):
@@ -300,7 +304,6 @@ class StoreTarget:
                     await asyncio.sleep(seconds)
                     if await self._store.look(part) is not None:
                         await self._store.remove(part)
-            self._orphans.discard(part)
 
     async def _space(self) -> int | None:
         now = time.monotonic()

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -35,6 +36,8 @@ from .webdav_config import WebdavTargetConfig
 
 _NEXTCLOUD: Final = ("remote.php/dav/files/{user}", "remote.php/webdav")
 _ANSWER_SECONDS: Final = 300
+_AGAIN: Final = (0.05, 0.1, 0.2, 0.4, 0.8, None)
+"""Seconds before the next try; None is the last one."""
 _PIECE: Final = 1 << 20
 _LONG_LIST: Final = 256 << 10
 _LOST: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -55,6 +58,7 @@ class WebdavStore:
             self._auth = aiohttp.BasicAuth(config.username or "", config.password or "", "utf-8")
         self._http: aiohttp.ClientSession | None = None
         self._folders: set[str] = set()
+        self._making = asyncio.Lock()
         self.name = self._folder or "/"
 
     async def connect(self) -> StoreInfo:
@@ -141,23 +145,26 @@ class WebdavStore:
         headers: Mapping[str, str] | None = None,
         data: Any = None,
     ) -> bool:
-        """A request without an interesting body; asked twice when the connection was dead.
+        """A request without an interesting body; again when the connection was dead, or it was
+        locked: some servers lock a folder for each change in it.
 
         ``good`` says which statuses are no error, and what to return for them.
         """
-        for last in (False, True):
+        for wait in _AGAIN:
             try:
                 async with self._asked(
                     method, self._address(path), path, headers=headers, data=data
                 ) as answer:
                     await answer.read()
             except TargetUnreachable as err:
-                if last or not isinstance(err.__cause__, _LOST):
+                if wait is None or not isinstance(err.__cause__, _LOST):
                     raise
             else:
                 if answer.status in good:
                     return good[answer.status]
-                raise explain(answer.status, path)
+                if answer.status != HTTPStatus.LOCKED or wait is None:
+                    raise explain(answer.status, path)
+            await asyncio.sleep(wait)
         raise AssertionError
 
     async def _propfind(self, address: str, depth: int, path: str) -> list[Entry]:
@@ -242,12 +249,16 @@ class WebdavStore:
 
     async def make_folder(self, path: str) -> None:
         """See ``Store.make_folder``; known ones cost nothing."""
+        async with self._making:
+            await self._make_folders(path)
+
+    async def _make_folders(self, path: str) -> None:
         if path in self._folders:
             return
         there = await self.look(path)
         if there is None:
             if path:
-                await self.make_folder(parent_of(path))
+                await self._make_folders(parent_of(path))
                 await self._make(path)
             else:
                 await self._make_root()
