@@ -16,13 +16,14 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_SOURCE, SOURCE_ICLOUD
 from .coordinator import MediaPipelineConfigEntry
+from .engine.errors import WAITING
 from .engine.model import Snapshot
 from .entity import SourceEntity
 
 # The coordinator pushes; nothing is polled.
 PARALLEL_UPDATES = 0
 
-_HARMLESS = frozenset({"ok", "unknown"})
+_HARMLESS = frozenset({"ok", "unknown", *WAITING})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,8 @@ from .engine.errors import (
 )
 from .engine.home import Item
 from .engine.targets.action import ActionTargetConfig
+from .engine.targets.phone import PixelTargetConfig
+from .phone import async_open_photos, check_phone
 
 _LOGGER = logging.getLogger(__name__)
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -65,6 +67,16 @@ class HomeDoor:
 
     async def may_send(self, config: TargetConfig) -> None:
         """See ``Home.may_send``."""
+        if isinstance(config, PixelTargetConfig):
+            await self._at_home(self._async_look_at_phone(config))
+
+    async def open_photos(self, config: TargetConfig) -> None:
+        """See ``Home.open_photos``."""
+        if isinstance(config, PixelTargetConfig) and config.notify_action:
+            await self._at_home(async_open_photos(self._hass, config.notify_action))
+
+    async def _async_look_at_phone(self, config: PixelTargetConfig) -> None:
+        check_phone(self._hass, config)
 
     async def _async_check(self, config: ActionTargetConfig) -> None:
         domain, _, name = config.action.partition(".")

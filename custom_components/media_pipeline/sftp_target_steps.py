@@ -16,6 +16,7 @@ from .engine.targets.hostkey import (
     parse_host_key,
 )
 from .flow_errors import TARGET_ERRORS, flow_error
+from .target_kinds.base import TargetKind
 from .target_kinds.sftp import SFTP
 from .target_steps import TargetSteps
 
@@ -28,15 +29,23 @@ class SftpTargetSteps(TargetSteps):
     def __init__(self) -> None:
         """Start with nothing known."""
         super().__init__()
+        self._server_kind = SFTP
         self._host_key: HostKey
         self._public_key = ""
 
     async def async_step_sftp(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Say where the server is and how to log in."""
+        return await self._async_server(SFTP, user_input)
+
+    async def _async_server(
+        self, kind: TargetKind, user_input: dict[str, Any] | None
+    ) -> SubentryFlowResult:
+        """The form of a kind that is reached by SSH."""
+        self._server_kind = kind
         errors, self._errors = self._errors, {}
         if user_input is not None:
-            self._take(SFTP, user_input)
-            self._refuse_duplicate(SFTP)
+            self._take(kind, user_input)
+            self._refuse_duplicate(kind)
             try:
                 if private_key := self._data.get(CONF_PRIVATE_KEY):
                     await check_private_key(private_key, self._data.get(CONF_PASSPHRASE))
@@ -47,7 +56,7 @@ class SftpTargetSteps(TargetSteps):
                 errors = {CONF_PRIVATE_KEY: err.key}
             except PipelineError as err:
                 errors = {"base": flow_error(err, TARGET_ERRORS)}
-        return self._show(SFTP, errors)
+        return self._show(kind, errors)
 
     async def async_step_new_key(
         self, user_input: dict[str, Any] | None = None
@@ -120,8 +129,12 @@ class SftpTargetSteps(TargetSteps):
                 del self._data[CONF_HOST_KEY]
             if self._public_key:
                 return await self.async_step_new_key()
-            return await self.async_step_sftp()
-        return self._finish(SFTP)
+            return await self._async_server(self._server_kind, None)
+        return await self._async_logged_in(self._server_kind)
+
+    async def _async_logged_in(self, kind: TargetKind) -> SubentryFlowResult:
+        """The server let us in and took a file."""
+        return self._finish(kind)
 
     def _fingerprints(self, host_key: HostKey) -> dict[str, str]:
         return {

@@ -15,6 +15,7 @@ from custom_components.media_pipeline.engine.config import EngineConfig
 from custom_components.media_pipeline.engine.core import Core
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
 from custom_components.media_pipeline.engine.model import Content, RunOutcome, Stage
+from custom_components.media_pipeline.engine.rules import TargetRules
 
 from .harness import World, hashes, make_world, media_files, refusals, run, stats
 
@@ -48,7 +49,7 @@ def sql(world: World, statement: str) -> list[Any]:
 
 async def missing(core: Core, world: World) -> int:
     """Files that the target still waits for."""
-    count, _ = await core.catalog.read(work.waiting_send, "disk", world.content)
+    count, _ = await core.catalog.read(work.waiting_send, "disk", world.content, TargetRules())
     return count
 
 

@@ -54,6 +54,10 @@ class Home(Protocol):
         """Raise a TargetWaiting when the conditions that the owner set are not met now."""
         ...
 
+    async def open_photos(self, config: TargetConfig) -> None:
+        """Have the phone open Google Photos. Never raises: it is a nudge."""
+        ...
+
 
 @runtime_checkable
 class AsksHome(Protocol):

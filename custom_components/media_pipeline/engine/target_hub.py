@@ -8,7 +8,7 @@ from typing import Any
 from .catalog import copy_results, work
 from .catalog.database import Catalog
 from .config import TargetConfig
-from .errors import PipelineError, UnknownTarget
+from .errors import PipelineError, TargetWaiting, UnknownTarget
 from .home import AsksHome, Home
 from .targets.base import Target, TargetIdentity
 from .targets.registry import make_target, probe_target
@@ -38,6 +38,8 @@ class TargetHub:
         self._open: dict[str, Target] = {}
         self._made: list[Target] = []
         self._locks: dict[str, asyncio.Lock] = {}
+        self.resting: set[str] = set()
+        """Targets that wait for their owner's conditions: nothing is wrong with them."""
         self._closed = {config.target_id for config in configs if config.gated}
 
     @property
@@ -75,6 +77,7 @@ class TargetHub:
                 raise
             await self._catalog.write(copy_results.target_opened, target_id, info)
             self._open[target_id] = target
+            self.resting.discard(target_id)
             return target
 
     async def try_again(self, config: TargetConfig) -> None:
@@ -106,6 +109,8 @@ class TargetHub:
 
     async def failed(self, target_id: str, err: PipelineError) -> None:
         """A target stopped working: let go of it and remember why."""
+        if isinstance(err, TargetWaiting):
+            self.resting.add(target_id)
         target = self._open.pop(target_id, None)
         if target is not None:
             await target.close()

@@ -7,12 +7,25 @@ from ..config import FolderTargetConfig, SftpTargetConfig, TargetConfig
 from .action import ActionTarget, ActionTargetConfig
 from .base import Target, TargetIdentity, TargetInfo
 from .folder import FolderTarget
+from .object_store import ObjectStoreTarget
+from .object_store_config import AzureTargetConfig, GcsTargetConfig, S3TargetConfig
+from .phone import PhoneTarget, PixelTargetConfig
+from .rclone import RcloneTarget
+from .rclone_config import RcloneTargetConfig
 from .sftp import SftpTarget
+from .webdav import WebdavTarget
+from .webdav_config import WebdavTargetConfig
 
 _KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]] = {
     FolderTargetConfig: FolderTarget,
     SftpTargetConfig: SftpTarget,
     ActionTargetConfig: ActionTarget,
+    PixelTargetConfig: PhoneTarget,
+    S3TargetConfig: ObjectStoreTarget,
+    GcsTargetConfig: ObjectStoreTarget,
+    AzureTargetConfig: ObjectStoreTarget,
+    RcloneTargetConfig: RcloneTarget,
+    WebdavTargetConfig: WebdavTarget,
 }
 """A new kind of target is a new file beside this one, and a line here."""
 
