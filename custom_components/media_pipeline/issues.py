@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_ARCHIVE, CONF_FOLDER, DOMAIN
+from .const import CONF_ARCHIVE, CONF_BUCKET, CONF_FOLDER, CONF_REMOTE, DOMAIN
 from .engine import errors
 from .engine.model import Snapshot
 
@@ -44,6 +44,7 @@ TARGET_ISSUES: Final = {
     errors.HostKeyChanged.key: "host_key_changed",
     errors.NoSftpService.key: "no_sftp_service",
     errors.TargetPathMissing.key: "target_path_missing",
+    errors.RcloneRemoteRefused.key: "rclone_remote_refused",
 }
 NOT_FIXABLE: Final = frozenset({"catalog_unusable"})
 DIFFERENCE_ISSUE: Final = "library_difference"
@@ -157,7 +158,8 @@ class IssueKeeper:
     def _async_create(self, target_id: str | None, key: str) -> None:
         subentry = self._entry.subentries.get(target_id) if target_id else None
         if subentry is not None:
-            place = subentry.data[CONF_PATH]
+            told = (subentry.data.get(field) for field in (CONF_PATH, CONF_REMOTE, CONF_BUCKET))
+            place = next(filter(None, told), subentry.title)
             if host := subentry.data.get(CONF_HOST):
                 place = f"{host}:{place}"
         elif key == "source_folder_missing":

@@ -9,12 +9,17 @@ from homeassistant.const import CONF_PATH
 
 from .action_target_steps import ActionTargetSteps
 from .archive_check import FolderRefused, check_destination
+from .http_target_steps import HttpTargetSteps
+from .object_store_steps import ObjectStoreSteps
 from .places import folders_in_use
-from .sftp_target_steps import SftpTargetSteps
 from .target_kinds.folder import FOLDER
+from .sftp_target_steps import SftpTargetSteps
+from .target_rules_steps import TargetRulesSteps
 
 
-class TargetFlow(ActionTargetSteps, SftpTargetSteps):
+class TargetFlow(
+    TargetRulesSteps, ActionTargetSteps, SftpTargetSteps, ObjectStoreSteps, HttpTargetSteps
+):
     """One step per kind (named as the kind), and those that some kinds need besides."""
 
     async def async_step_folder(

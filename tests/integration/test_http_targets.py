@@ -8,10 +8,11 @@ import pytest
 import pytest_socket
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
-from custom_components.media_pipeline.engine.model import Content
+from custom_components.media_pipeline.engine.model import Content, Snapshot, TargetStatus
 from custom_components.media_pipeline.engine.targets.rclone_config import RcloneTargetConfig
 from custom_components.media_pipeline.engine.targets.webdav_config import WebdavTargetConfig
 from tests.support import wsgidav_server
@@ -149,3 +150,35 @@ async def test_rclone(
     result = await begin(hass, fake_entry, "rclone")
     result = await answer(hass, result, form)
     assert result["reason"] == "already_configured"
+
+
+async def test_a_repair_for_a_target_without_a_folder(
+    hass: HomeAssistant,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    rclone: Rclone,
+    tmp_path: Path,
+) -> None:
+    """The permission of a cloud runs out: the repair says for which remote."""
+    result = await begin(hass, fake_entry, "rclone")
+    form = {"name": "Far away", "url": rclone.url, "username": USER, "password": PASSWORD}
+    await answer(hass, result, COMMON | form | {"remote": f"{tmp_path}/there"})
+    target_id = only_target(fake_entry).subentry_id
+    engine = fake_engines[-1]
+
+    status = TargetStatus(target_id, "Far away", "rclone_remote_refused")
+    engine.snapshot = Snapshot(authenticated=True, targets={target_id: status})
+    engine.on_snapshot(engine.snapshot)
+    await hass.async_block_till_done()
+
+    issues = [
+        issue
+        for issue in ir.async_get(hass).issues.values()
+        if issue.translation_key == "rclone_remote_refused"
+    ]
+    assert [issue.translation_placeholders for issue in issues] == [
+        {"name": "Far away", "place": f"{tmp_path}/there"}
+    ]
+    state = hass.states.get("sensor.far_away_state")
+    assert state is not None
+    assert state.state == "rclone_remote_refused"

@@ -7,9 +7,14 @@ from ..engine.config import TargetConfig
 from .action import ACTION
 from .base import Data, TargetKind, common
 from .folder import FOLDER
+from .object_store import AZURE, GCS, S3
+from .rclone import RCLONE
 from .sftp import SFTP
+from .webdav import WEBDAV
 
-KINDS: Final[dict[str, TargetKind]] = {kind.key: kind for kind in (FOLDER, SFTP, ACTION)}
+KINDS: Final[dict[str, TargetKind]] = {
+    kind.key: kind for kind in (FOLDER, SFTP, WEBDAV, RCLONE, S3, GCS, AZURE, ACTION)
+}
 
 
 def kind_of(data: Data) -> TargetKind:

@@ -6,10 +6,10 @@ from typing import Any, Final
 from ..config import FolderTargetConfig, SftpTargetConfig, TargetConfig
 from .action import ActionTarget, ActionTargetConfig
 from .base import Target, TargetIdentity, TargetInfo
+from .encrypted import EncryptedTarget
 from .folder import FolderTarget
 from .object_store import ObjectStoreTarget
 from .object_store_config import AzureTargetConfig, GcsTargetConfig, S3TargetConfig
-from .phone import PhoneTarget, PixelTargetConfig
 from .rclone import RcloneTarget
 from .rclone_config import RcloneTargetConfig
 from .sftp import SftpTarget
@@ -20,7 +20,6 @@ _KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]]
     FolderTargetConfig: FolderTarget,
     SftpTargetConfig: SftpTarget,
     ActionTargetConfig: ActionTarget,
-    PixelTargetConfig: PhoneTarget,
     S3TargetConfig: ObjectStoreTarget,
     GcsTargetConfig: ObjectStoreTarget,
     AzureTargetConfig: ObjectStoreTarget,
@@ -32,7 +31,10 @@ _KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]]
 
 def make_target(config: TargetConfig, identity: TargetIdentity) -> Target:
     """The target that ``config`` describes, not yet open. ``identity`` is what was remembered."""
-    return _KINDS[type(config)](config, identity)
+    target = _KINDS[type(config)](config, identity)
+    if config.encryption is None:
+        return target
+    return EncryptedTarget(target, config.target_id, config.encryption)
 
 
 async def probe_target(config: TargetConfig, identity: TargetIdentity | None = None) -> TargetInfo:
