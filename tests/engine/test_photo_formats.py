@@ -17,7 +17,7 @@ from custom_components.media_pipeline.engine.media.container import check_contai
 from custom_components.media_pipeline.engine.media.jobs import PhotoFormat
 from custom_components.media_pipeline.engine.model import Content, Role, RunOutcome, Stage
 
-from .harness import World, hashes, make_world, media_files, run
+from .harness import World, hashes, make_world, media_files, run, stats
 
 FLOW = (Stage.INGEST, Stage.COMPRESS, Stage.SYNC)
 SMALLER = CompressConfig(gentle=False, videos=False, min_saving=0.0)
@@ -84,6 +84,8 @@ async def test_each_target_gets_its_own_format(world: World) -> None:
         made = [row for row in await jpegs(core) if row.compress == "done"]
         assert made
         assert kinds(world.target / "plain") == ["jpeg"] * len(made)
+        # every photo is counted once, in however many formats it lies there
+        assert (await stats(core)).compressed == len(made)
         for name in ("avif", "webp"):
             files = kinds(world.target / name)
             assert files
