@@ -1,6 +1,5 @@
 """The archive's disk died: an empty one takes its place and is filled from the targets."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Final, override
@@ -14,6 +13,16 @@ from .const import CONF_ARCHIVE, CONF_ARCHIVE_DEVICE, CONF_ARCHIVE_ID
 from .engine.marker import device_of, write_marker
 from .look_again import LookAgainFlow
 
+ERRORS: Final = (
+    "not_empty",
+    "folder_missing",
+    "not_a_folder",
+    "in_config",
+    "not_writable",
+    "no_space",
+    "read_back_differs",
+)
+"""What may be wrong with the folder."""
 _OF_THE_SYSTEM: Final = frozenset({"lost+found", "@eadir", "#recycle", "$recycle.bin"})
 
 
@@ -60,7 +69,7 @@ class NewDiskFlow(LookAgainFlow):
         folder = Path(self.entry.data[CONF_ARCHIVE])
         check_destination(str(folder), config_dir=self.hass.config.config_dir, make=False)
         try:
-            if any(name.lower() not in _OF_THE_SYSTEM for name in os.listdir(folder)):
+            if any(file.name.lower() not in _OF_THE_SYSTEM for file in folder.iterdir()):
                 raise FolderRefused("not_empty")
             write_marker(folder, self.entry.data[CONF_ARCHIVE_ID])
             return device_of(folder)

@@ -62,6 +62,8 @@ RUNNING = Snapshot(
             verified=60,
             missing=3,
             last_verified=1_790_000_000_000,
+            last_drill=1_790_000_000_000,
+            drill_score=80.0,
         )
     },
     run=RunProgress(
@@ -136,6 +138,8 @@ async def test_states(hass: HomeAssistant, engine: FakeEngine) -> None:
         "sensor.second_disk_copies": "60",
         "sensor.second_disk_missing_copies": "3",
         "sensor.second_disk_last_verified": "2026-09-21T14:13:20+00:00",
+        "sensor.second_disk_last_restore_drill": "2026-09-21T14:13:20+00:00",
+        "sensor.second_disk_restore_drill_score": "80.0",
     }
     states = {state.entity_id: state.state for state in hass.states.async_all()}
     assert {key: states.get(key) for key in expected} == expected

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.media_pipeline.const import DOMAIN
 from custom_components.media_pipeline.engine import errors
-from custom_components.media_pipeline.engine.marker import MARKER_NAME
+from custom_components.media_pipeline.engine.marker import MARKER_NAME, read_marker
 from custom_components.media_pipeline.engine.model import RunStatus, Snapshot, TargetStatus
 from custom_components.media_pipeline.engine.sources.icloud.session import SignInState
 from tests.support.sftp import start_sftp_server
@@ -68,6 +68,8 @@ async def test_archive_marker_missing_at_start(
     assert not await hass.config_entries.async_setup(entry.entry_id)
     issue_id = f"archive_marker_missing_{entry.entry_id}"
     flow = await post(begin(issue_id))
+    assert flow["menu_options"] == ["confirm", "new_disk"]
+    flow = await post({"next_step_id": "confirm"}, flow)
     assert flow["step_id"] == "confirm"
     assert flow["description_placeholders"] == {
         "name": "Photo folder",
@@ -79,6 +81,33 @@ async def test_archive_marker_missing_at_start(
     flow = await post({}, flow)
     assert flow["type"] == "create_entry"
     assert entry.state is ConfigEntryState.LOADED
+    assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_the_archives_disk_died(
+    hass: HomeAssistant, places: Places, post: Post, issue_registry: ir.IssueRegistry
+) -> None:
+    """With the real engine: an empty disk becomes the archive, and only an empty one."""
+    entry = folder_entry(places.photos, places.archive)
+    entry.add_to_hass(hass)
+    marker = places.archive / MARKER_NAME
+    marker_id = read_marker(places.archive)
+    marker.unlink()
+    (places.archive / "theirs.jpg").write_bytes(b"x")
+    assert not await hass.config_entries.async_setup(entry.entry_id)
+    issue_id = f"archive_marker_missing_{entry.entry_id}"
+    flow = await post(begin(issue_id))
+    flow = await post({"next_step_id": "new_disk"}, flow)
+    assert " GB" in flow["description_placeholders"]["size"]
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "not_empty"}
+    assert not marker.exists()
+    (places.archive / "theirs.jpg").unlink()
+    (places.archive / "lost+found").mkdir()
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert entry.state is ConfigEntryState.LOADED
+    assert read_marker(places.archive) == marker_id
     assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
 
 

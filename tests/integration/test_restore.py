@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import voluptuous as vol
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.core import Context, HomeAssistant
+from homeassistant.exceptions import ServiceValidationError, Unauthorized
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.media_pipeline.const import DOMAIN
 from custom_components.media_pipeline.engine.model import RestoreChoice, RestoreRequest
@@ -115,6 +115,26 @@ async def test_folders_that_nothing_is_restored_to(
         assert placeholders["path"] == path
         assert placeholders.get("reason") == reason
     assert engine.calls == []
+
+
+async def test_for_admins_who_are_named_in_the_journal(
+    hass: HomeAssistant,
+    engine: FakeEngine,
+    folder: Path,
+    hass_admin_user: MockUser,
+    hass_read_only_user: MockUser,
+) -> None:
+    async def restore(user: MockUser) -> None:
+        context = Context(user_id=user.id)
+        data = {"path": str(folder)}
+        await hass.services.async_call(DOMAIN, "restore", data, blocking=True, context=context)
+
+    with pytest.raises(Unauthorized):
+        await restore(hass_read_only_user)
+    assert engine.calls == []
+    hass_admin_user.name = "Paula"
+    await restore(hass_admin_user)
+    assert engine.calls[0][1]["actor"] == "Paula"
 
 
 async def test_drill(hass: HomeAssistant, engine: FakeEngine) -> None:

@@ -48,7 +48,6 @@ CALLS: dict[str, dict[str, Any]] = {
     "undo_cleanup": {"plan_id": "plan-1"},
     "adopt": {"path": "/nowhere"},
     "retry_quarantined": {},
-    "restore": {"path": "/nowhere"},
     "restore_drill": {},
     "reconcile": {},
     "pause": {},

@@ -15,6 +15,8 @@ from ..model import CopyState, ResourceState
 from .schema import copies, resources
 from .work import is_lost
 
+_MARGIN: Final = 16
+"""This part of the period is kept for nights without a run."""
 _PARTS: Final = 64
 _STEP: Final = 37  # coprime to it: neighbouring ids fall due far apart
 
@@ -30,8 +32,8 @@ class Due:
 
     @classmethod
     def within(cls, period: int, now: int) -> Self:
-        """So that no proof gets older than ``period`` (milliseconds)."""
-        return cls(now - period // 2, period - period // 2)
+        """So that no proof gets older than ``period`` (milliseconds), even if a night is missed."""
+        return cls(now - period // 2, period - period // 2 - period // _MARGIN)
 
     def of(self, table: Any) -> Any:
         """The condition on rows of ``copies`` or ``resources``."""

@@ -29,7 +29,8 @@ from .bringing import ArchiveTrouble, bring, make_room
 from .proving import healers, prove_copies
 
 _LOGGER = logging.getLogger(__name__)
-_BATCH: Final = 64
+_BATCH: Final = 2000
+"""Asked for at once: in a lost archive the question costs as much as many answers."""
 _PARALLEL: Final = 4
 
 

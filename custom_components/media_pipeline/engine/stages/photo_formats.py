@@ -18,7 +18,7 @@ from ..names import with_tag
 from .base import StageContext, drain, failure_of, stops_stage
 from .captions import captions_of
 from .places import compressed_place_of
-from .verify import prove_archived
+from .proving import prove_archived
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -123,7 +123,7 @@ class Restore:
                     name.parent.mkdir(parents=True, exist_ok=True)
                     free = shutil.disk_usage(name.parent).free
                     if free < row.size + self._request.reserve:
-                        raise RestoreFolderFull(path=str(self._request.folder))
+                        raise RestoreFolderFull(f"{free} bytes free in {self._request.folder}")
                     return name
                 if self._is_it(name, row):
                     return None

@@ -4,7 +4,7 @@ New copies first, then those whose proof is old; what is missing or damaged is m
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from .heal import heal_archive
 from .proving import prove_archived, prove_copies, tell_rest
 from .sync import Sync
 
+_AHEAD: Final = 1024
+"""Asked for at once: one question costs as much as many answers."""
 _BATCH: Final = 64
 _BATCH_BYTES: Final = 1 << 30
 _ARCHIVE_BATCH: Final = 16
@@ -129,7 +131,7 @@ class Verify:
                 return
             expecting = Stage.SYNC in context.running
             rows = await context.catalog.read(
-                scrub.to_prove, target_id, None if allowance.spent else due, now_ms(), _BATCH
+                scrub.to_prove, target_id, None if allowance.spent else due, now_ms(), _AHEAD
             )
             # small batches cost a round trip each: while sync goes on, let one fill up
             if not rows or (expecting and len(rows) < _BATCH // 4):
@@ -140,9 +142,15 @@ class Verify:
                     await asyncio.sleep(0.2)
                 if not rows:
                     continue
-            batch = within(rows)
-            with allowance.of(batch[0].proven_at is not None):
-                await prove_copies(context, target, batch)
+            for batch in batches(rows):
+                old = batch[0].proven_at is not None
+                if (old and allowance.spent) or not context.targets.may_use(target_id):
+                    break
+                await context.control.checkpoint()
+                with allowance.of(old):
+                    await prove_copies(context, target, batch)
+                if expecting and old:
+                    break  # what was sent meanwhile comes first
             if monotonic() > lists_at:
                 await manifests.write_at_target(context, target_id, target)
                 lists_at = monotonic() + _LISTS_EVERY
@@ -175,16 +183,18 @@ class Allowance:
             self._left -= monotonic() - self._began
 
 
-def within(rows: Any) -> list[Any]:
-    """As many rows as fit into one batch of bytes, at least one."""
-    chosen: list[Any] = []
+def batches(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    """In their order, so many at a time as one proof may take in files and bytes, at least one."""
+    batch: list[Any] = []
     size = 0
     for row in rows:
-        if chosen and size + row.size > _BATCH_BYTES:
-            break
-        chosen.append(row)
+        if batch and (len(batch) == _BATCH or size + row.size > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
         size += row.size
-    return chosen
+    if batch:
+        yield batch
 
 
 def due_now(context: StageContext, days: int | None = None) -> Due:
