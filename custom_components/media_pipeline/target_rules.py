@@ -23,12 +23,13 @@ from homeassistant.util import dt as dt_util
 from .const import CONF_ENCRYPT, CONF_ENCRYPTION_KEY, CONF_KEY_SAVED
 from .engine.layout import DEFAULT_LAYOUT
 from .engine.model import Kind
-from .engine.rules import TargetRules
-from .selectors import SECRET, SWITCH, TEXT, number
+from .engine.rules import TargetRules, WhenDeleted
+from .selectors import SECRET, SWITCH, TEXT, number, one_of
 
 WHAT: Final = "what"
 WHERE: Final = "where"
 WHEN: Final = "when"
+HOW_LONG: Final = "how_long"
 PROOF: Final = "proof"
 ENCRYPTION: Final = "encryption"
 """In the form only: the key is stored beside the rules, as other secrets are."""
@@ -43,6 +44,8 @@ CONF_LAYOUT: Final = "layout"
 CONF_FROM: Final = "from"
 CONF_UNTIL: Final = "until"
 CONF_CONDITIONS: Final = "conditions"
+CONF_WHEN_DELETED: Final = "when_deleted"
+CONF_KEEP_DAYS: Final = "keep_days"
 CONF_PROVE_DAYS: Final = "prove_days"
 CONF_READ_BACK: Final = "read_back"
 
@@ -84,11 +87,23 @@ def rules_form(libraries: Sequence[str], *, encryption: bool = True) -> vol.Sche
             EntitySelectorConfig(domain=_ON_OR_OFF, multiple=True)
         ),
     }
+    how_long = {
+        vol.Required(CONF_WHEN_DELETED, default=WhenDeleted.KEEP.value): one_of(
+            WhenDeleted, CONF_WHEN_DELETED
+        ),
+        vol.Required(CONF_KEEP_DAYS, default=30): number(1, 3650, "d"),
+    }
     proof = {
         vol.Required(CONF_PROVE_DAYS, default=0): number(0, 3650, "d"),
         vol.Required(CONF_READ_BACK, default=False): SWITCH,
     }
-    sections: dict[str, dict[Any, Any]] = {WHAT: what, WHERE: where, WHEN: when, PROOF: proof}
+    sections: dict[str, dict[Any, Any]] = {
+        WHAT: what,
+        WHERE: where,
+        WHEN: when,
+        HOW_LONG: how_long,
+        PROOF: proof,
+    }
     if encryption:
         sections[ENCRYPTION] = {
             vol.Required(CONF_ENCRYPT, default=False): SWITCH,
@@ -107,7 +122,8 @@ KEY_SAVED: Final = vol.Schema({vol.Required(CONF_KEY_SAVED, default=False): SWIT
 
 def cleaned(user_input: Rules) -> dict[str, dict[str, Any]]:
     """What is worth storing of a form: nothing of a target without rules."""
-    plain = rules_form((), encryption=False)({name: {} for name in (WHAT, WHERE, WHEN, PROOF)})
+    parts = (WHAT, WHERE, WHEN, HOW_LONG, PROOF)
+    plain = rules_form((), encryption=False)({name: {} for name in parts})
     found: dict[str, dict[str, Any]] = {}
     for name, fields in user_input.items():
         if name == ENCRYPTION:
@@ -122,6 +138,7 @@ def cleaned(user_input: Rules) -> dict[str, dict[str, Any]]:
 def rules_of(rules: Rules) -> TargetRules:
     """What the engine is told. Times and conditions are not its business, see ``gates``."""
     what, proof = rules.get(WHAT, {}), rules.get(PROOF, {})
+    how_long = rules.get(HOW_LONG, {})
     return TargetRules(
         kinds=tuple(Kind(kind) for kind in what.get(CONF_KINDS, ())),
         albums=tuple(what.get(CONF_ALBUMS, ())),
@@ -130,6 +147,8 @@ def rules_of(rules: Rules) -> TargetRules:
         newest_days=what.get(CONF_NEWEST_DAYS, 0),
         captured_from=_midnight(what.get(CONF_CAPTURED_FROM)),
         layout=rules.get(WHERE, {}).get(CONF_LAYOUT, DEFAULT_LAYOUT),
+        when_deleted=WhenDeleted(how_long.get(CONF_WHEN_DELETED, WhenDeleted.KEEP)),
+        keep_days=how_long.get(CONF_KEEP_DAYS, 30),
         reverify_days=proof.get(CONF_PROVE_DAYS) or None,
         read_back=proof.get(CONF_READ_BACK, False),
     )

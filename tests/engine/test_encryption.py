@@ -70,9 +70,7 @@ async def test_a_damaged_one_is_noticed_and_sent_again(world: World) -> None:
         data = bytearray(spoilt.read_bytes())
         data[-1] ^= 1
         spoilt.write_bytes(data)
-        await core.catalog.write(
-            lambda c: c.execute(copies.update().values(proven_at=1)) and None
-        )
+        await core.catalog.write(lambda c: c.execute(copies.update().values(proven_at=1)) and None)
         await run(core, Stage.VERIFY)
         assert any(event.type == "copy_lost" for event in world.events)
         await run(core, Stage.SYNC, Stage.VERIFY)

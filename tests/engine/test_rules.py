@@ -20,7 +20,7 @@ from custom_components.media_pipeline.engine.layout import (
     lay_out,
 )
 from custom_components.media_pipeline.engine.model import Content, Kind, Role, RunOutcome, Stage
-from custom_components.media_pipeline.engine.rules import TargetRules
+from custom_components.media_pipeline.engine.rules import TargetRules, WhenDeleted
 
 from .harness import World, hashes, make_world, run, stats
 
@@ -285,3 +285,60 @@ async def test_a_gate_that_closes_in_the_middle(world: World) -> None:
         core.targets.set_gate("disk", is_open=True)
         await run(core, Stage.SYNC)
         assert hashes(world.target) == hashes(world.archive)
+
+
+# --- how long -------------------------------------------------------------------------------------
+
+
+async def test_what_its_owner_deleted_moves_aside_after_days(world: World) -> None:
+    world.rules = TargetRules(when_deleted=WhenDeleted.ARCHIVE, keep_days=5)
+    async with world.core() as core:
+        await run(core)
+        key = f"PrimarySync/{world.stand_in.assets()[4]['recordName']}"
+        [*paths] = await paths_of(core, assets.c.key == key)
+        before = hashes(world.target)
+        world.stand_in.control("delete", index=4)
+        await run(core)
+        assert hashes(world.target) == before, "not yet"
+
+        def later(connection: Connection) -> None:
+            connection.execute(
+                update(assets)
+                .where(assets.c.left_at.is_not(None))
+                .values(left_at=assets.c.left_at - 6 * DAY)
+            )
+
+        await core.catalog.write(later)
+        await run(core)
+        after = hashes(world.target)
+        assert set(before) - set(after) == set(paths)
+        assert set(after) < set(before)
+        for path in paths:
+            assert (world.target / ".archive" / path).read_bytes() == (
+                world.archive / path
+            ).read_bytes()
+        assert (await stats(core)).protected == 19
+        await core.catalog.write(lambda c: c.execute(copies.update().values(proven_at=1)) and None)
+        summary = await run(core, Stage.SYNC, Stage.VERIFY)
+        assert summary.outcome is RunOutcome.COMPLETED
+        assert not [event for event in world.events if event.type == "copy_lost"]
+        status = core.board.snapshot.targets["disk"]
+        assert (status.missing, status.verified) == (0, status.copies), "nothing is sent anew"
+        world.stand_in.control("restore", index=4)
+        await run(core)
+        assert (await stats(core)).protected == 20, "copies that moved aside count as before"
+
+
+async def test_what_a_cleanup_freed_stays_where_it_is(world: World) -> None:
+    world.rules = TargetRules(when_deleted=WhenDeleted.ARCHIVE, keep_days=1)
+    async with world.core() as core:
+        await run(core)
+        before = hashes(world.target)
+        plan, _ = await core.plans.plan(3, "test")
+        await core.plans.approve(plan.plan_id, "test")
+        done, _ = await core.plans.execute(plan.plan_id, False, "test")
+        assert len(world.trashed()) == 3, done
+        await run(core)
+        await core.catalog.write(lambda c: c.execute(update(assets).values(left_at=1)) and None)
+        await run(core)
+        assert hashes(world.target) == before

@@ -30,7 +30,7 @@ from custom_components.media_pipeline.engine.model import (
     Snapshot,
     TargetStatus,
 )
-from custom_components.media_pipeline.engine.rules import TargetRules
+from custom_components.media_pipeline.engine.rules import TargetRules, WhenDeleted
 from tests.support.asyncssh_server import AsyncsshServer
 from tests.support.sftp import start_sftp_server
 from tests.support.sftp_access import free_port
@@ -339,6 +339,7 @@ NO_RULES: dict[str, dict[str, Any]] = {
     "what": {"favorites": False, "newest_days": 0.0},
     "where": {"layout": "{year}/{month}/{name}"},
     "when": {},
+    "how_long": {"when_deleted": "keep", "keep_days": 30.0},
     "proof": {"prove_days": 0.0, "read_back": False},
     "encryption": {"encrypt": False},
 }
@@ -360,6 +361,7 @@ async def test_rules_are_asked_for_when_wanted(
         "what": what | {"captured_from": "2024-05-01"},
         "where": {"layout": "{kind}/{year}/{month}/{name}"},
         "when": {"from": "23:00:00", "until": "06:00:00"},
+        "how_long": {"when_deleted": "archive", "keep_days": 7.0},
         "proof": {"prove_days": 14.0, "read_back": True},
         "encryption": {"encrypt": False},
     }
@@ -379,6 +381,8 @@ async def test_rules_are_asked_for_when_wanted(
             datetime(2024, 5, 1, tzinfo=dt_util.get_default_time_zone()).timestamp() * 1000
         ),
         layout="{kind}/{year}/{month}/{name}",
+        when_deleted=WhenDeleted.ARCHIVE,
+        keep_days=7,
         reverify_days=14,
         read_back=True,
     )

@@ -1,9 +1,18 @@
 """A target's rules: what of the library it receives, where that lies and how it is proven."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from .layout import DEFAULT_LAYOUT
 from .model import Kind
+
+
+class WhenDeleted(StrEnum):
+    """What becomes of our copies of what its owner deleted at the source."""
+
+    KEEP = "keep"
+    ARCHIVE = "archive"
+    """They move to ``.archive/`` at the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +32,9 @@ class TargetRules:
     """Nothing captured before, in milliseconds since 1970 (UTC)."""
     layout: str = DEFAULT_LAYOUT
     """Where new copies lie, see ``layout``; those already sent stay where they are."""
+    when_deleted: WhenDeleted = WhenDeleted.KEEP
+    keep_days: int = 30
+    """Days after we noticed a deletion before ``when_deleted`` is done; at least one."""
     reverify_days: int | None = None
     """Copies are proven again at least this often; None is as everywhere."""
     read_back: bool = False

@@ -43,7 +43,7 @@ def _in_albums(connection: Connection, names: tuple[str, ...]) -> ColumnElement[
 
 
 def looked_at(rules: TargetRules) -> ColumnElement[bool]:
-    """False while compress has yet to read which camera took it, and the layout asks for that."""
+    """False while it is yet to be read which camera took it, and the layout asks for that."""
     if not needs(rules.layout, "camera"):
         return true()
     original = resources.alias()
@@ -52,7 +52,7 @@ def looked_at(rules: TargetRules) -> ColumnElement[bool]:
         original.c.asset_id == resources.c.asset_id,
         original.c.current,
         original.c.role == Role.ORIGINAL,
-        original.c.state == ResourceState.ARCHIVED,
+        original.c.state != ResourceState.QUARANTINED,
         ~read,
     )
 

@@ -45,6 +45,7 @@ assets = Table(
     Column("record_saved", Boolean, nullable=False, server_default=text("0")),
     Column("seen_walk", String),
     Column("purge_at", Integer),
+    Column("left_at", Integer),  # when we first noticed that it is no longer present
     Column("created", Integer, nullable=False),
     # what people know a photo by, as the source says it; None where it says nothing
     Column("title", Text),

@@ -20,6 +20,7 @@ from ..layout import DEFAULT_LAYOUT, lay_out
 from ..model import WRITTEN_ROLES, Stage
 from ..targets.base import Target
 from ..targets.together import Together
+from .aside import move_deleted_aside
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
 from .hand_off import hand_over, prepare
 from .phone import attended
@@ -83,6 +84,8 @@ class Sync:
                     parallel=config.parallel if config.hand_off else together.callers,
                     more_may_come=lambda: not context.running.isdisjoint(_FEEDERS),
                 )
+            if context.targets.may_use(config.target_id):
+                await move_deleted_aside(context, config, target)
         except ArchiveAway as err:
             context.problem("archive", err.error)
         except TargetWaiting as err:

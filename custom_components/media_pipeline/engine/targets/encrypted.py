@@ -32,7 +32,7 @@ from ..errors import (
     SourceFileChanged,
     WrongEncryptionKey,
 )
-from .base import Delivery, ListedFile, Proof, ProofRequest, Target, TargetInfo
+from .base import Delivery, ListedFile, MovingTarget, Proof, ProofRequest, Target, TargetInfo
 from .landing import Landing
 from .local_files import Stopped
 from .tasks import run_in_pool
@@ -66,6 +66,8 @@ class EncryptedTarget:
         self._prefix = f"encrypted-{target_id}-"
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._pool = ThreadPoolExecutor(2, "media-pipeline-encrypt")
+        if isinstance(inner, MovingTarget):  # a name is no matter of encryption
+            self.move = inner.move
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. Raises EncryptionKeyDiffers when our key opens nothing there."""
