@@ -23,7 +23,6 @@ _DATED: Final = (b"mvhd", b"tkhd", b"mdhd")
 _DOWN: Final = (b"trak", b"mdia", b"minf", b"stbl")
 _XMP: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _XMP_HEAD: Final = 8 + len(_XMP)
-_XMP_HEAD: Final = 8 + len(_XMP)
 _PLACE: Final = b"\xa9xyz"
 _APPLES_PLACE: Final = b"com.apple.quicktime.location.ISO6709"
 _TEXT, _UNDEFINED = 1, 0x55C4  # ``und`` in three times five bits
@@ -81,15 +80,6 @@ def _carry_over(source: Path, film: Path, mark: tuple[str, str], captions: Capti
         moved.replace(film)
     finally:
         moved.unlink(missing_ok=True)
-
-
-def _with_captions(packets: list[bytes], captions: Captions | None) -> list[bytes]:
-    """The boxes with XMP, the first one saying also what the owner knows the film by."""
-    if captions is None or captions == Captions(captured=captions.captured):
-        return packets
-    packet = Xmp(packets[0][_XMP_HEAD:] if packets else None)
-    write_captions(packet, captions)
-    return [_box(b"uuid", _XMP + bytes(packet)), *packets[1:]]
 
 
 def _with_captions(packets: list[bytes], captions: Captions | None) -> list[bytes]:
