@@ -7,7 +7,7 @@ from tests.icloud_server.client import StandIn
 
 from .catalog import CatalogView, File, read_catalog
 from .clicks import NAS, USB
-from .measure import Asset, Found, Holdings, walk
+from .measure import Asset, Found, Holdings, take_lists, walk
 from .places import Places
 from .report import Report
 
@@ -38,6 +38,14 @@ def compare(
     catalog = read_catalog(places.catalog)
     assets = [Asset.of(data) for data in icloud.assets()]
     archive, usb, nas = walk(places.archive), walk(places.usb), walk(places.nas)
+    for name, folder, found in (
+        ("archive", places.archive, archive),
+        (USB, places.usb, usb),
+        (NAS, places.nas, nas),
+    ):
+        listed = take_lists(folder, found)
+        right = sum(listed.get(path) == file.sha256 for path, file in found.items())
+        report.add(f"files on {name}, right by its own SHA256SUMS", len(found), right)
     holdings = Holdings()
     holdings.add(str(places.archive.stat().st_dev), archive)
     holdings.add(str(places.usb.stat().st_dev), usb)

@@ -35,6 +35,20 @@ def walk(folder: Path) -> dict[str, Found]:
     }
 
 
+def take_lists(folder: Path, files: dict[str, Found]) -> dict[str, str]:
+    """Take the lists of checksums out of ``files``; what they say: path → SHA-256.
+
+    Read as ``sha256sum -c`` reads them: two columns, paths relative to the list's own folder.
+    """
+    listed: dict[str, str] = {}
+    for path in [path for path in files if Path(path).name == "SHA256SUMS"]:
+        del files[path]
+        for line in (folder / path).read_text().splitlines():
+            sha256, _, name = line.partition("  ")
+            listed[(Path(path).parent / name).as_posix()] = sha256
+    return listed
+
+
 def leftovers(folder: Path) -> list[str]:
     """Hidden files besides the marker: what was begun and not finished."""
     return [
