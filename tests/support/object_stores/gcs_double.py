@@ -173,6 +173,8 @@ class GcsDouble:
                 wanted = request.headers.get("x-goog-if-generation-match")
                 if wanted is not None and int(wanted) != (there.generation if there else 0):
                     raise _Refused(412, "PreconditionFailed")
+                if source := unquote(request.headers.get("x-goog-copy-source", "")):
+                    data = self._source(source)
                 made = self._put(bucket, key, data, request.headers.get("x-goog-storage-class"))
                 return web.Response(headers=made.headers)
             case "DELETE":
@@ -197,6 +199,14 @@ class GcsDouble:
             raise _Refused(400, "InvalidStorageClass")
         bucket[key] = _Object(data, next(self._generations), storage_class or "STANDARD")
         return bucket[key]
+
+    def _source(self, source: str) -> bytes:
+        """The bytes that a copy inside the store is made of."""
+        name, _, key = source.lstrip("/").partition("/")
+        found = self.buckets.get(name, {}).get(key)
+        if found is None:
+            raise _Refused(404, "NoSuchKey")
+        return found.data
 
     def _read(
         self, bucket: dict[str, _Object], key: str, request: web.Request

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from ..bandwidth import Bandwidth
-from ..errors import FileVanished, NameRefused, TargetUnreachable
+from ..errors import FileVanished, NameRefused, TargetUnavailableError, TargetUnreachable
 from ..marker import MARKER_NAME
 from ..model import ProofMethod
 from ..names import names_for
@@ -286,6 +286,27 @@ class ObjectStoreTarget:
         store = await self._client()
         with suppress(FileVanished), self._named(path):
             await obstore.delete_async(store, path)
+
+    async def move(self, path: str, to: str) -> bool:
+        """See ``MovingTarget.move``: the store copies inside itself, then the old name goes."""
+        import obstore
+
+        check_path(path)
+        check_path(to)
+        await self._check_marker()
+        store = await self._client()
+        size = await self._look(path)
+        if size is None or await self._look(to) is not None:
+            return False
+        try:
+            with self._named(path):
+                await obstore.copy_async(store, path, to, overwrite=not self._create_only)
+        except NameTaken, FileVanished, NameRefused:  # the last: too large for one copy
+            return False
+        if await self._look(to) != size:
+            raise TargetUnavailableError(f"the copy at {to} is not whole", path=to)
+        await self.delete(path)
+        return True
 
     async def close(self) -> None:
         """See ``Target.close``. obstore keeps no connection that would have to be ended."""

@@ -135,6 +135,7 @@ def make_store(
                     region=config.region,
                     access_key_id=config.access_key_id,
                     secret_access_key=config.secret_access_key,
+                    copy_if_not_exists="multipart",
                     **shared,
                 )
             case AzureTargetConfig():
