@@ -17,6 +17,7 @@ from .report import FileClass
 _FOREIGN_FOLDERS: Final = frozenset(
     {"@eadir", "#recycle", "#snapshot", "$recycle.bin", "lost+found", "system volume information"}
 )
+_LISTS: Final = "sha256sums"
 _UNFINISHED: Final = (".part", ".tmp", ".temp", ".partial", ".crdownload", ".download")
 
 
@@ -114,7 +115,7 @@ def _look(entry: os.DirEntry[str], archive_id: str | None) -> TreeFile | Passed 
         stat = entry.stat(follow_symlinks=False)
     except OSError:
         return Passed(FileClass.UNREADABLE, entry.path)
-    if name.startswith(".") or name.endswith(_UNFINISHED) or stat.st_size == 0:
+    if name.startswith((".", _LISTS)) or name.endswith(_UNFINISHED) or stat.st_size == 0:
         return Passed(FileClass.IGNORED, entry.path, stat.st_size)
     return TreeFile(entry.path, stat.st_size, stat.st_mtime_ns, (stat.st_dev, stat.st_ino))
 

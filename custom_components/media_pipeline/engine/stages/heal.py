@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from ..archive import Archive, os_error
 from ..catalog import proofs
 from ..errors import (
     CorruptError,
     FileVanished,
     LocalWriteFailed,
     NameRefused,
-    PipelineError,
     TargetUnavailableError,
     TransientError,
 )
@@ -32,6 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 _BATCH: Final = 2000
 """Asked for at once: in a lost archive the question costs as much as many answers."""
 _PARALLEL: Final = 4
+_PART: Final = "heal-"
 
 
 async def heal_archive(context: StageContext) -> int:
@@ -40,6 +41,7 @@ async def heal_archive(context: StageContext) -> int:
     Newest photos first, a few at a time, so that a whole archive comes back at the targets' pace.
     Raises TargetUnavailableError kinds for the archive; a target that fails is left out.
     """
+    await asyncio.to_thread(_sweep, context.archive)
     healed = 0
     tried: list[int] = []
     while True:
@@ -58,6 +60,16 @@ async def heal_archive(context: StageContext) -> int:
     return healed
 
 
+def _sweep(archive: Archive) -> None:
+    """Remove what a power cut left half done; a run is alone, so nobody works on these."""
+    archive.check()
+    try:
+        for part in archive.part_of("").glob(f"{_PART}*"):
+            part.unlink(missing_ok=True)
+    except OSError as err:
+        raise os_error(err, archive.root) from err
+
+
 def every_healer(context: StageContext) -> list[str]:
     """Also those that can't be reached now: their copies are not given up."""
     return [key for key, config in context.targets.configs.items() if not config.hand_off]
@@ -68,16 +80,18 @@ async def _heal_one(context: StageContext, row: Any) -> bool:
     for copy in await context.catalog.read(proofs.copies_of, row.id, healers(context)):
         try:
             target = await context.targets.get(copy.target_id)
-            part = context.archive.part_of(f"heal-{row.id}")
+            part = context.archive.part_of(f"{_PART}{row.id}")
             await make_room(context.archive, row.size)
             await bring(target, copy, part, row.filename, context.progress.moved)
         except (FileVanished, CorruptError) as err:
             _LOGGER.warning("a copy can't be brought back: %s (%s)", err.key, err.detail)
             await _doubt(context, copy)
             continue
-        except (LocalWriteFailed, ArchiveTrouble) as err:
+        except LocalWriteFailed:
             await asyncio.to_thread(context.archive.check)
-            raise err.cause if isinstance(err, ArchiveTrouble) else err
+            raise
+        except ArchiveTrouble as err:
+            raise err.cause from err
         except TargetUnavailableError as err:
             context.problem(copy.target_id, err)
             await context.targets.failed(copy.target_id, err)
