@@ -44,6 +44,12 @@ TARGET_ISSUES: Final = {
     errors.HostKeyChanged.key: "host_key_changed",
     errors.NoSftpService.key: "no_sftp_service",
     errors.TargetPathMissing.key: "target_path_missing",
+    errors.BucketMissing.key: "bucket_missing",
+    errors.BucketWrongRegion.key: "bucket_wrong_region",
+    errors.CertificateRefused.key: "certificate_refused",
+    errors.ClockWrong.key: "clock_wrong",
+    errors.StorageClassRefused.key: "storage_class_refused",
+    errors.InvalidStoreKey.key: "invalid_store_key",
     errors.RcloneRemoteRefused.key: "rclone_remote_refused",
 }
 NOT_FIXABLE: Final = frozenset({"catalog_unusable"})

@@ -58,6 +58,15 @@ TARGET_STATES = [
     errors.RcloneRemoteUnknown.key,
     errors.RcloneRemoteRefused.key,
     errors.RcloneUnsuitable.key,
+    errors.BucketMissing.key,
+    errors.BucketWrongRegion.key,
+    errors.CertificateRefused.key,
+    errors.ClockWrong.key,
+    errors.TargetBusy.key,
+    errors.StorageClassRefused.key,
+    errors.PlainHttpRefused.key,
+    errors.InvalidEndpoint.key,
+    errors.InvalidStoreKey.key,
     errors.TargetUnavailableError.key,
 ]
 
