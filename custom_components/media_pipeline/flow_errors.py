@@ -58,6 +58,9 @@ TARGET_ERRORS: Final = FOLDER_ERRORS | {
     "encryption_stays",
     "key_not_saved",
     "data_is_no_mapping",
+    "scan_hung",
+    "scan_missing",
+    "scan_failed",
     *(
         error.key
         for error in (
@@ -104,6 +107,8 @@ TARGET_ERRORS: Final = FOLDER_ERRORS | {
             e.ActionTemplateFailed,
             e.ActionPathNotAllowed,
             e.OutcomeUnknown,
+            e.PhoneWindowFull,
+            e.TooLargeForPhone,
         )
     ),
 }

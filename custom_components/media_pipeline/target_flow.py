@@ -11,14 +11,14 @@ from .action_target_steps import ActionTargetSteps
 from .archive_check import FolderRefused, check_destination
 from .http_target_steps import HttpTargetSteps
 from .object_store_steps import ObjectStoreSteps
+from .pixel_target_steps import PixelTargetSteps
 from .places import folders_in_use
 from .target_kinds.folder import FOLDER
-from .sftp_target_steps import SftpTargetSteps
 from .target_rules_steps import TargetRulesSteps
 
 
 class TargetFlow(
-    TargetRulesSteps, ActionTargetSteps, SftpTargetSteps, ObjectStoreSteps, HttpTargetSteps
+    TargetRulesSteps, ActionTargetSteps, PixelTargetSteps, ObjectStoreSteps, HttpTargetSteps
 ):
     """One step per kind (named as the kind), and those that some kinds need besides."""
 

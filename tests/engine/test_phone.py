@@ -19,7 +19,13 @@ import pytest
 from custom_components.media_pipeline.engine.clock import DAY, now_ms
 from custom_components.media_pipeline.engine.config import EngineConfig, TargetConfig
 from custom_components.media_pipeline.engine.core import Core
-from custom_components.media_pipeline.engine.errors import PhoneNotCharging, PipelineError
+from custom_components.media_pipeline.engine.errors import (
+    MarkerForeign,
+    PhoneNotCharging,
+    PhoneWindowFull,
+    PipelineError,
+    TooLargeForPhone,
+)
 from custom_components.media_pipeline.engine.home import Item
 from custom_components.media_pipeline.engine.model import (
     Content,
@@ -27,11 +33,17 @@ from custom_components.media_pipeline.engine.model import (
     Stage,
     TargetStatus,
 )
-from custom_components.media_pipeline.engine.targets.phone import PixelTargetConfig, Space
+from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
+from custom_components.media_pipeline.engine.targets.phone import (
+    PhoneTarget,
+    PixelTargetConfig,
+    Space,
+)
 from tests.support.phone import HANGING, SCANNER, Phone
 
 from .harness import World, hashes, make_world, media_files, run, stats
 from .targets.conftest import need_sshd
+from .targets.place import make_sample, send
 
 ASSETS = 6
 
@@ -193,6 +205,61 @@ async def test_the_window(world: PhoneWorld) -> None:
             path.unlink()
     assert now.state == "ok"
     assert now.delivered == len(sent) > ASSETS / 2
+
+
+async def test_it_is_a_target_like_the_others(tmp_path: Path) -> None:
+    """Publishes whole, overwrites nothing, proves, lists, brings back, removes."""
+    need_sshd()
+    root = tmp_path / "dcim"
+    root.mkdir()
+    phone = await Phone(root, tmp_path / "phone").start()
+    access = phone.access
+    config = PixelTargetConfig(
+        target_id="pixel",
+        name="Pixel",
+        host=access.host,
+        port=access.port,
+        username=access.username,
+        host_key=access.host_key,
+        private_key=access.private_key,
+        path=str(root),
+        reserve_bytes=0,
+        window_bytes=1_000_000,
+    )
+    target = PhoneTarget(config, TargetIdentity())
+    try:
+        assert (await target.open()).identity.marker_id
+        (root / "a.jpg").write_bytes(b"somebody else's")
+        sample = make_sample(tmp_path, 300_000)
+        first = await send(target, sample, "a.jpg")
+        assert first.path != "a.jpg"
+        assert (root / first.path).read_bytes() == sample.data
+        assert (root / "a.jpg").read_bytes() == b"somebody else's"
+        assert (await send(target, sample, "a.jpg")).already_there
+        (proof,) = await target.prove([ProofRequest(first.path, sample.size)])
+        assert proof.sha256 == sample.sha256
+        assert {file.path for file in [one async for one in target.listing()]} == {
+            "a.jpg",
+            first.path,
+        }
+        await target.fetch(first.path, tmp_path / "back")
+        assert (tmp_path / "back").read_bytes() == sample.data
+        assert set(await target.look([first.path, "nothing.jpg"])) == {first.path}
+        await target.delete(first.path)
+        assert await target.look([first.path]) == {}
+        with pytest.raises(TooLargeForPhone):
+            await send(target, make_sample(tmp_path, 1_000_001), "b.jpg")
+        await target.take_room(900_000)
+        with pytest.raises(PhoneWindowFull):
+            await send(target, make_sample(tmp_path, 200_000), "b.jpg")
+        assert not (root / "b.jpg").exists()
+        same = PhoneTarget(config, TargetIdentity("another-marker"))
+        with pytest.raises(MarkerForeign):
+            await same.open()
+        await same.close()
+    finally:
+        await target.close()
+        await phone.close()
 
 
 def test_the_window_leaves_room() -> None:

@@ -57,7 +57,7 @@ class Core:
         self.catalog = Catalog(config.private_dir / "catalog.db")
         self.archive = Archive(config.archive, known, config.archive_reserve_bytes)
         self.source = make_source(config.source, config.private_dir / "session")
-        self.targets = TargetHub(config.targets, self.catalog, home=home)
+        self.targets = TargetHub(config.targets, self.catalog, config.archive_id, home=home)
         self.media = MediaPool(pace=Pace.gentle() if config.compress.gentle else None)
         self._previews = Previews(self.archive, self.media, config.preview_bytes)
         self._background: set[asyncio.Task[Any]] = set()

@@ -8,12 +8,13 @@ from .action import ACTION
 from .base import Data, TargetKind, common
 from .folder import FOLDER
 from .object_store import AZURE, GCS, S3
+from .pixel import PIXEL
 from .rclone import RCLONE
 from .sftp import SFTP
 from .webdav import WEBDAV
 
 KINDS: Final[dict[str, TargetKind]] = {
-    kind.key: kind for kind in (FOLDER, SFTP, WEBDAV, RCLONE, S3, GCS, AZURE, ACTION)
+    kind.key: kind for kind in (FOLDER, SFTP, WEBDAV, RCLONE, S3, GCS, AZURE, PIXEL, ACTION)
 }
 
 

@@ -166,12 +166,21 @@ class PhoneTarget:
             raise PhoneWindowFull(f"{size} bytes, {self._room} left", host=self._config.host)
         self._room = (self._room or 0) - size
         try:
-            return await self._sftp.deliver(
-                source, path, size=size, sha256=sha256, mtime=mtime, on_bytes=on_bytes
+            delivery = await self._sftp.deliver(
+                source,
+                path,
+                size=size,
+                sha256=sha256,
+                mtime=mtime,
+                replace=replace,
+                on_bytes=on_bytes,
             )
         except BaseException:
             self._room += size
             raise
+        if delivery.already_there:
+            self._room += size
+        return delivery
 
     async def look(self, paths: Sequence[str]) -> dict[str, Found]:
         """Which of these files of ours lie there now. MarkerMissing when the folder is gone."""

@@ -1,0 +1,108 @@
+"""A Pixel phone that backs up to Google Photos."""
+
+from typing import Any, Final
+
+import voluptuous as vol
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PATH, CONF_PORT, CONF_USERNAME
+from homeassistant.helpers.selector import (
+    EntitySelector,
+    EntitySelectorConfig,
+    TextSelector,
+    TextSelectorConfig,
+)
+
+from ..const import (
+    CONF_BANDWIDTH,
+    CONF_CHARGING_ENTITY,
+    CONF_CONTENT,
+    CONF_HOST_KEY,
+    CONF_KEEP_DAYS,
+    CONF_MAX_TEMPERATURE,
+    CONF_MODEL,
+    CONF_NOTIFY_ACTION,
+    CONF_PASSPHRASE,
+    CONF_PRIVATE_KEY,
+    CONF_PRUNE,
+    CONF_TEMPERATURE_ENTITY,
+    CONF_WIFI_ENTITY,
+    CONF_WIFI_NAME,
+    CONF_WINDOW,
+    TARGET_PIXEL,
+)
+from ..engine.model import Content
+from ..engine.targets.phone import PhoneModel, PixelTargetConfig
+from ..selectors import KEY, SECRET, SWITCH, TEXT, number, one_of
+from .base import CONTENT, NAME, Data, TargetKind
+
+_PATH: Final = "storage/dcim/MediaPipeline"
+_GIGABYTE: Final = 1_000_000_000
+
+
+def _build(data: Data, common: dict[str, Any]) -> PixelTargetConfig:
+    return PixelTargetConfig(
+        **common,
+        host=data[CONF_HOST],
+        port=int(data[CONF_PORT]),
+        username=data[CONF_USERNAME],
+        password=data.get(CONF_PASSWORD),
+        private_key=data.get(CONF_PRIVATE_KEY),
+        passphrase=data.get(CONF_PASSPHRASE),
+        host_key=data[CONF_HOST_KEY],
+        path=data[CONF_PATH],
+        model=PhoneModel(data[CONF_MODEL]),
+        window_bytes=int(data[CONF_WINDOW]) * _GIGABYTE or None,
+        prune=data[CONF_PRUNE],
+        keep_days=int(data[CONF_KEEP_DAYS]),
+        charging_entity=data.get(CONF_CHARGING_ENTITY),
+        wifi_entity=data.get(CONF_WIFI_ENTITY),
+        wifi_name=data.get(CONF_WIFI_NAME),
+        temperature_entity=data.get(CONF_TEMPERATURE_ENTITY),
+        max_temperature=float(data[CONF_MAX_TEMPERATURE]),
+        notify_action=data.get(CONF_NOTIFY_ACTION),
+    )
+
+
+def _unique_id(data: Data) -> str:
+    return f"pixel:{data[CONF_USERNAME]}@{data[CONF_HOST]}:{data[CONF_PORT]}:{data[CONF_PATH]}"
+
+
+PIXEL: Final = TargetKind(
+    key=TARGET_PIXEL,
+    model="Pixel phone",
+    schema=vol.Schema(
+        {
+            **NAME,
+            vol.Required(CONF_MODEL, default=PhoneModel.PIXEL_1.value): one_of(
+                PhoneModel, CONF_MODEL
+            ),
+            vol.Required(CONF_HOST): TEXT,
+            vol.Required(CONF_PORT, default=8022): number(1, 65535),
+            vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
+            vol.Optional(CONF_PASSWORD): SECRET,
+            vol.Optional(CONF_PRIVATE_KEY): KEY,
+            vol.Optional(CONF_PASSPHRASE): SECRET,
+            vol.Required(CONF_PATH, default=_PATH): TEXT,
+            vol.Required(CONF_CONTENT, default=Content.MOTION_PHOTOS.value): CONTENT,
+            vol.Required(CONF_BANDWIDTH, default=0): number(0, 10000, "Mbit/s"),
+            vol.Required(CONF_WINDOW, default=0): number(0, 1000, "GB"),
+            vol.Optional(CONF_CHARGING_ENTITY): EntitySelector(
+                EntitySelectorConfig(domain=["binary_sensor", "sensor"])
+            ),
+            vol.Optional(CONF_WIFI_ENTITY): EntitySelector(
+                EntitySelectorConfig(domain=["binary_sensor", "sensor"])
+            ),
+            vol.Optional(CONF_WIFI_NAME): TEXT,
+            vol.Optional(CONF_TEMPERATURE_ENTITY): EntitySelector(
+                EntitySelectorConfig(domain="sensor")
+            ),
+            vol.Required(CONF_MAX_TEMPERATURE, default=38): number(20, 120),
+            vol.Optional(CONF_NOTIFY_ACTION): TEXT,
+            vol.Required(CONF_PRUNE, default=False): SWITCH,
+            vol.Required(CONF_KEEP_DAYS, default=14): number(1, 365),
+        }
+    ),
+    build=_build,
+    unique_id=_unique_id,
+    place=(CONF_HOST, CONF_PORT, CONF_USERNAME, CONF_PATH),
+    secrets=(CONF_PASSWORD, CONF_PRIVATE_KEY, CONF_PASSPHRASE),
+)
