@@ -22,7 +22,8 @@ from .ssh_line import Line
 
 _CONNECT_SECONDS: Final = 20
 _LOGIN_SECONDS: Final = 60
-_KEEPALIVE_SECONDS: Final = 15
+_KEEPALIVE_SECONDS: Final = 12
+"""A server that is silent for four times as long, within a minute, is taken for lost."""
 _KEEPALIVE_COUNT: Final = 3
 _AES: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 _CHACHA: Final = "chacha20-poly1305@openssh.com"
