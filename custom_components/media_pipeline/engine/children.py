@@ -6,6 +6,7 @@ Imports nothing that a child does not need.
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Collection
@@ -31,6 +32,8 @@ _PASSED_ON: Final = (
     "LD_LIBRARY_PATH",
 )
 _PR_SET_PDEATHSIG: Final = 1
+_CAP_SYS_NICE: Final = 23
+_CAPABILITY_VERSION: Final = 0x20080522
 
 
 def start_command(module: str) -> tuple[str, ...]:
@@ -61,3 +64,23 @@ def let_it_be_killed_first() -> None:
     """When memory runs out, the kernel shall take this process before any other."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
+
+
+def never_in_real_time() -> None:
+    """Have the kernel refuse this process and its threads a priority above that of others.
+
+    As root, which Home Assistant mostly is, SVT-AV1 gives its threads real-time priority, which no
+    ``nice`` tames: all other programs then wait for tenths of a second. Call it before any thread
+    is started. Root's other rights stay, as the archive may belong to another user.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    # effective, permitted and inheritable ones, in two words each
+    rights = (ctypes.c_uint32 * 6)()
+    with contextlib.suppress(OSError, AttributeError):  # no Linux
+        library = ctypes.CDLL(None, use_errno=True)
+        if library.capget(header, rights) == 0:
+            for at in range(3):
+                rights[at] &= ~(1 << _CAP_SYS_NICE)
+            library.capset(header, rights)

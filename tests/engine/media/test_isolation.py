@@ -1,7 +1,12 @@
 """The real worker with its real limits, led astray inside: the parent survives all of it."""
 
+import asyncio
+import contextlib
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +25,12 @@ from custom_components.media_pipeline.engine.errors import (
     TargetFull,
 )
 from custom_components.media_pipeline.engine.media.child import default_command
-from custom_components.media_pipeline.engine.media.jobs import CompressJob, DeriveJob
+from custom_components.media_pipeline.engine.media.jobs import (
+    CompressJob,
+    DeriveJob,
+    VideoCodec,
+    VideoPreset,
+)
 from custom_components.media_pipeline.engine.media.pool import MediaPool
 from tests.corpus.judging import judge_all
 
@@ -186,3 +196,49 @@ async def test_a_cut_film_is_refused_before_it_is_decoded(tmp_path: Path) -> Non
     (tmp_path / "b.mov").write_bytes(whole[:-30])
     with pytest.raises(BrokenContainer):
         await MediaPool().compress(CompressJob(tmp_path / "b.mov", tmp_path / "c.mov", "video"))
+
+
+def test_a_child_never_works_in_real_time() -> None:
+    """An encoder that asks for it, as SVT-AV1 does when it is root, is refused."""
+    code = (
+        "from custom_components.media_pipeline.engine.children import never_in_real_time\n"
+        "import os, sys, threading\n"
+        "found = []\n"
+        "def ask():\n"
+        "    try:\n"
+        "        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\n"
+        "        found.append('real time')\n"
+        "    except PermissionError:\n"
+        "        found.append('refused')\n"
+        "{}\n"
+        "thread = threading.Thread(target=ask)\n"
+        "thread.start(); thread.join()\n"
+        "print(found[0])\n"
+    )
+
+    def ask(before: str) -> str:
+        command = [sys.executable, "-c", code.format(before)]
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+
+    if ask("pass") == "refused":
+        pytest.skip("this user may ask for nothing anyway")
+    assert ask("never_in_real_time()") == "refused"
+
+
+async def test_av1_is_encoded_without_real_time(tmp_path: Path, pool: MediaPool) -> None:
+    """The real encoder; what its threads got is read while it works."""
+    film = making.video(tmp_path / "a.mp4", frames=60, size=(640, 480))
+    preset = VideoPreset(codec=VideoCodec.AV1, floor_mbps=0.1)
+    out = tmp_path / "out.mp4"
+    task = asyncio.create_task(pool.compress(CompressJob(film, out, "video", preset=preset)))
+    policies: list[int] = []
+    while not task.done():
+        await asyncio.sleep(0.02)
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                    threads = stat.with_name("task").iterdir()
+                    policies += [os.sched_getscheduler(int(one.name)) for one in threads]
+    assert (await task).kept
+    assert len(policies) > 20
+    assert set(policies) <= {os.SCHED_OTHER, os.SCHED_BATCH}

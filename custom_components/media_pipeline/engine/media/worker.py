@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..children import die_with_parent, let_it_be_killed_first
+from ..children import die_with_parent, let_it_be_killed_first, never_in_real_time
 from ..errors import (
     FileVanished,
     MediaUnreadable,
@@ -181,6 +181,7 @@ def _limit(limits: dict[str, int]) -> None:
         resource.setrlimit(what, (value, top))
     with contextlib.suppress(OSError):
         os.nice(19)
+    never_in_real_time()
     let_it_be_killed_first()
 
 
