@@ -1,15 +1,19 @@
-"""Many small results, one transaction: what comes while one is written waits for the next."""
+"""Many small results, one transaction: each of them costs as much as a dozen results."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from sqlalchemy import Connection
 
 from .database import Catalog
 
+_WAIT: Final = 0.1
+"""Seconds that a result waits for others."""
+
 
 class Gathered[Item]:
-    """Adds no delay: the first result is written at once, those that come meanwhile together."""
+    """Whoever has a result waits a moment longer; the others are at work meanwhile."""
 
     def __init__(
         self, catalog: Catalog, work: Callable[[Connection, Sequence[Item]], None]
@@ -30,6 +34,7 @@ class Gathered[Item]:
 
     async def _write(self) -> None:
         while self._waiting:
+            await asyncio.sleep(_WAIT)
             batch, self._waiting = self._waiting, []
             items = [item for item, _ in batch]
             [answer] = await asyncio.gather(

@@ -44,7 +44,7 @@ _WALK = "walk/"
 _NETWORK_FAILURES = 20
 _LOOK_UP = 200
 # Files in work for each download: others are flushed, proven and written down meanwhile.
-_UNDER_WAY = 2
+_UNDER_WAY = 3
 SOURCE = "source"
 
 
