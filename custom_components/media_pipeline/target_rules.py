@@ -20,7 +20,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_ENCRYPT, CONF_ENCRYPTION_KEY, CONF_KEY_SAVED
+from .const import CONF_ENCRYPT, CONF_ENCRYPTION_KEY, CONF_HIDE_NAMES, CONF_KEY_SAVED
 from .engine.layout import DEFAULT_LAYOUT
 from .engine.model import Kind
 from .engine.rules import TargetRules, WhenDeleted
@@ -108,6 +108,7 @@ def rules_form(libraries: Sequence[str], *, encryption: bool = True) -> vol.Sche
         sections[ENCRYPTION] = {
             vol.Required(CONF_ENCRYPT, default=False): SWITCH,
             vol.Optional(CONF_ENCRYPTION_KEY): SECRET,
+            vol.Required(CONF_HIDE_NAMES, default=False): SWITCH,
         }
     return vol.Schema(
         {

@@ -7,6 +7,7 @@ from homeassistant.config_entries import SubentryFlowResult
 from .const import (
     CONF_ENCRYPT,
     CONF_ENCRYPTION_KEY,
+    CONF_HIDE_NAMES,
     CONF_KEY_SAVED,
     CONF_LIBRARIES,
     CONF_RULES,
@@ -45,6 +46,7 @@ class TargetRulesSteps(TargetSteps):
             if before is not None and wanted:
                 return self._show_rules({"base": "encryption_stays"})
             return self._store(kind_of(self._data))
+        self._data[CONF_HIDE_NAMES] = bool(wanted.get(CONF_HIDE_NAMES))
         if text := wanted.get(CONF_ENCRYPTION_KEY):
             try:
                 self._data[CONF_ENCRYPTION_KEY] = AgeKey.parse(text).text
@@ -83,11 +85,12 @@ class TargetRulesSteps(TargetSteps):
         rules = self._data.get(CONF_RULES, {})
         layout = DEFAULT_LAYOUT if errors else rules_of(rules).layout
         is_locked = CONF_ENCRYPTION_KEY in self._data
+        is_hidden = self._data.get(CONF_HIDE_NAMES, False)
         target = build_target_config(self._data, "new", self._title)
         form = rules_form(
             self._get_entry().data.get(CONF_LIBRARIES, []), encryption=not target.hand_off
         )
-        shown = {**rules, ENCRYPTION: {CONF_ENCRYPT: is_locked}}
+        shown = {**rules, ENCRYPTION: {CONF_ENCRYPT: is_locked, CONF_HIDE_NAMES: is_hidden}}
         return self.async_show_form(
             step_id="rules",
             data_schema=self.add_suggested_values_to_schema(form, shown),

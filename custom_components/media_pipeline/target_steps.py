@@ -15,6 +15,7 @@ from . import flow_schemas
 from .const import (
     CONF_ARCHIVE_ID,
     CONF_ENCRYPTION_KEY,
+    CONF_HIDE_NAMES,
     CONF_HOST_KEY,
     CONF_KIND,
     CONF_RULES,
@@ -95,7 +96,7 @@ class TargetSteps(ConfigSubentryFlow):
         }
         self._title = values.pop(CONF_NAME, "") or kind.model
         self._ask_rules = bool(values.pop(CONF_SET_RULES, False))
-        keys = (*kind.secrets, CONF_HOST_KEY, CONF_RULES, CONF_ENCRYPTION_KEY)
+        keys = (*kind.secrets, CONF_HOST_KEY, CONF_RULES, CONF_ENCRYPTION_KEY, CONF_HIDE_NAMES)
         kept = {key: self._data[key] for key in keys if key in self._data}
         self._data = {CONF_KIND: kind.key, **kept, **values}
 

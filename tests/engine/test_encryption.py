@@ -106,3 +106,34 @@ async def test_with_another_key_the_target_waits(world: World) -> None:
         assert summary.outcome is RunOutcome.COMPLETED_WITH_PROBLEMS
         assert core.board.snapshot.targets["disk"].state == "encryption_key_differs"
         assert encrypted_files(world) == before
+
+
+async def test_hidden_names_are_restored_by_the_documented_line(
+    world: World, tmp_path: Path
+) -> None:
+    need_age()
+    world.encryption = EncryptionConfig(KEY.text, hide_names=True)
+    async with world.core() as core:
+        summary = await run(core)
+        assert summary.outcome is RunOutcome.COMPLETED, summary
+        assert (await stats(core)).protected == 12
+        listed = (world.target / "names.txt.age").read_bytes()
+        await run(core)
+        assert (world.target / "names.txt.age").read_bytes() == listed
+        world.stand_in.control("add")
+        world.stand_in.control("favorite", index=2)  # its record is written anew
+        await run(core)
+        assert (await stats(core)).protected == 13
+        assert (world.target / "names.txt.age").read_bytes() != listed
+        assert not list(world.target.glob("names.txt~*"))
+    stems = {Path(path).stem for path in hashes(world.archive)}
+    there = " ".join(str(path.relative_to(world.target)) for path in world.target.rglob("*"))
+    assert not [stem for stem in stems if stem in there]
+    assert "2026" not in there
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    [line] = [each for each in page.splitlines() if each.startswith("age -d -i key.txt names")]
+    (world.target / "key.txt").write_text(KEY.text)
+    subprocess.run(["sh", "-c", line], cwd=world.target, check=True)
+    restored = hashes(world.target / "restored")
+    assert restored == hashes(world.archive)
+    assert len(restored) > 12

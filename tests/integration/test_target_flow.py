@@ -457,8 +457,12 @@ async def test_times_and_conditions_open_and_close_a_target(
     assert told()[-1] is True, "07:00 there is within the new times"
 
 
-def locked(key: str | None = None, *, on: bool = True) -> dict[str, dict[str, Any]]:
-    return NO_RULES | {"encryption": {"encrypt": on} | ({"encryption_key": key} if key else {})}
+def locked(
+    key: str | None = None, *, on: bool = True, hide: bool = False
+) -> dict[str, dict[str, Any]]:
+    return NO_RULES | {
+        "encryption": {"encrypt": on, "hide_names": hide} | ({"encryption_key": key} if key else {})
+    }
 
 
 async def test_encryption_with_a_key_made_for_it(
@@ -507,6 +511,8 @@ async def test_encryption_with_a_key_from_before(
     key = AgeKey.generate()
     form = FOLDER | {"path": str(places.target), "set_rules": True}
     result = await answer(hass, await begin(hass, fake_entry, "folder"), form)
-    result = await answer(hass, result, locked(f"# public key: {key.recipient} \n {key.text}\n"))
+    text = f"# public key: {key.recipient} \n {key.text}\n"
+    result = await answer(hass, result, locked(text, hide=True))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert only_target(fake_entry).data["encryption_key"] == key.text
+    assert only_target(fake_entry).data["hide_names"] is True

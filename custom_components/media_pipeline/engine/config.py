@@ -35,6 +35,8 @@ class EncryptionConfig:
 
     key: str = field(repr=False)
     """An age identity, ``AGE-SECRET-KEY-1…``."""
+    hide_names: bool = False
+    """New copies get names that tell nothing; an encrypted list tells which is which."""
     staging: Path | None = None
     """An existing folder for encrypted files on their way; None is the system's for such things."""
 

@@ -11,6 +11,7 @@ from ..const import (
     CONF_BANDWIDTH,
     CONF_CONTENT,
     CONF_ENCRYPTION_KEY,
+    CONF_HIDE_NAMES,
     CONF_PARALLEL,
     CONF_PHOTO_FORMAT,
     CONF_RULES,
@@ -75,7 +76,9 @@ def common(data: Data, target_id: str, name: str) -> dict[str, Any]:
     values["rules"] = rules_of(rules)
     values["gated"] = is_gated(rules)
     if CONF_ENCRYPTION_KEY in data:
-        values["encryption"] = EncryptionConfig(data[CONF_ENCRYPTION_KEY])
+        values["encryption"] = EncryptionConfig(
+            data[CONF_ENCRYPTION_KEY], hide_names=data.get(CONF_HIDE_NAMES, False)
+        )
     if CONF_PARALLEL in data:
         values["parallel"] = int(data[CONF_PARALLEL])
     return values

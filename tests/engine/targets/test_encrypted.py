@@ -29,7 +29,7 @@ KEY = AgeKey.generate()
 
 def encrypted(place: Place, staging: Path, key: AgeKey = KEY) -> Target:
     staging.mkdir(exist_ok=True)
-    return place.target(encryption=EncryptionConfig(key.text, staging))
+    return place.target(encryption=EncryptionConfig(key.text, staging=staging))
 
 
 @pytest.mark.parametrize("kind", ["folder", "asyncssh"])
@@ -80,7 +80,7 @@ async def test_another_key_gets_nothing_and_sends_nothing(folder: Place, tmp_pat
     identity = (await target.open()).identity
     await send(target, sample, PATH)
     before = folder.files()
-    other = EncryptionConfig(AgeKey.generate().text, tmp_path / "staging")
+    other = EncryptionConfig(AgeKey.generate().text, staging=tmp_path / "staging")
     wrong = folder.target(identity, encryption=other)
     with pytest.raises(EncryptionKeyDiffers):
         await wrong.open()

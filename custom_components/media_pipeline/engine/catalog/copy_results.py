@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..clock import now_ms
@@ -128,6 +128,22 @@ def copy_failed(connection: Connection, resource_id: int, target_id: str, failur
         .on_conflict_do_update(index_elements=["resource_id", "target_id"], set_=row)
     )
     return quarantined
+
+
+def names_at(connection: Connection, target_id: str) -> list[tuple[str, str]]:
+    """(path there, path in the archive) of a target's encrypted copies, by path."""
+    rows = connection.execute(
+        select(copies.c.path, func.coalesce(resources.c.path, resources.c.filename))
+        .join(resources, resources.c.id == copies.c.resource_id)
+        .where(
+            copies.c.target_id == target_id,
+            copies.c.path.is_not(None),
+            copies.c.stored_sha256.is_not(None),
+            copies.c.state.in_([CopyState.SENT, CopyState.VERIFIED]),
+        )
+        .order_by(copies.c.path)
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 def copy_proven(connection: Connection, copy_id: int, sha256: str, method: ProofMethod) -> None:

@@ -23,6 +23,7 @@ from ..targets.together import Together
 from .aside import move_deleted_aside
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
 from .hand_off import hand_over, prepare
+from .hidden_names import write_names
 from .phone import attended
 from .proving import prove_archived
 
@@ -86,6 +87,7 @@ class Sync:
                 )
             if context.targets.may_use(config.target_id):
                 await move_deleted_aside(context, config, target)
+                await write_names(context, config, target)
         except ArchiveAway as err:
             context.problem("archive", err.error)
         except TargetWaiting as err:

@@ -41,6 +41,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 SUFFIX: Final = ".age"
 CHECK: Final = "encryption-check.age"
 """A small file that tells at once whether a key is the right one."""
+NAMES: Final = "names.txt"
+"""Where names are hidden, which file is which; it lies there encrypted."""
 _LISTS: Final = "SHA256SUMS"
 """Lists of checksums stay readable: ``sha256sum -c`` needs no key."""
 _AT_ONCE: Final = 4
@@ -62,6 +64,7 @@ class EncryptedTarget:
         self.kind = inner.kind
         self._inner = inner
         self._key = AgeKey.parse(config.key)
+        self._hide_names = config.hide_names
         self._staging = config.staging or Path(tempfile.gettempdir())
         self._prefix = f"encrypted-{target_id}-"
         self._slots = asyncio.Semaphore(_AT_ONCE)
@@ -112,13 +115,20 @@ class EncryptedTarget:
         send = partial(self._inner.deliver, mtime=mtime, replace=replace, on_bytes=on_bytes)
         if path.rpartition("/")[2].startswith(_LISTS):
             return await send(source, path, size=size, sha256=sha256)
-        final = path if replace and path.endswith(SUFFIX) else path + SUFFIX
+        final = path if replace and path.endswith(SUFFIX) else self._name(path) + SUFFIX
         async with self._slots:
             with self._temporary() as part:
                 work = partial(self._encrypt, source, part, size, sha256)
                 staged = await run_in_pool(self._pool, work)
                 sent = await send(staged.path, final, size=staged.size, sha256=staged.sha256)
         return _with_stored(sent, staged)
+
+    def _name(self, path: str) -> str:
+        """The same for the same path, and telling nothing of it."""
+        if not self._hide_names or path in {NAMES, CHECK.removesuffix(SUFFIX)}:
+            return path
+        name = self._key.derive("name", path.encode()).hex()
+        return f"{name[:2]}/{name[2:34]}"
 
     def _encrypt(self, source: Path, part: Path, size: int, sha256: str, stop: Event) -> _Staged:
         try:
@@ -166,7 +176,7 @@ class EncryptedTarget:
     async def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
         """See ``Target.listing``."""
         async for file in self._inner.listing(folder):
-            if file.path != CHECK:
+            if file.path not in {CHECK, NAMES + SUFFIX}:
                 yield file
 
     async def delete(self, path: str) -> None:
