@@ -53,7 +53,7 @@ from .engine.media.jobs import PhotoFormat, VideoCodec
 from .engine.media.presets import Care
 from .engine.model import LibraryInfo
 from .engine_config import OPTION_DEFAULTS
-from .selectors import PASSWORD, SWITCH, TEXT, number, one_of
+from .form_fields import PASSWORD, SWITCH, TEXT, number, one_of
 
 CONF_CODE = "code"
 CONF_NEW_CODE = "new_code"

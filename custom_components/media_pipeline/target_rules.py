@@ -24,7 +24,7 @@ from .const import CONF_ENCRYPT, CONF_ENCRYPTION_KEY, CONF_HIDE_NAMES, CONF_KEY_
 from .engine.layout import DEFAULT_LAYOUT
 from .engine.model import Kind
 from .engine.rules import TargetRules, WhenDeleted
-from .selectors import SECRET, SWITCH, TEXT, number, one_of
+from .form_fields import SECRET, SWITCH, TEXT, number, one_of
 
 WHAT: Final = "what"
 WHERE: Final = "where"

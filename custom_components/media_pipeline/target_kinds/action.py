@@ -18,7 +18,7 @@ from ..const import (
 )
 from ..engine.model import Content
 from ..engine.targets.action import ActionTargetConfig
-from ..selectors import SWITCH, TEXT, number
+from ..form_fields import SWITCH, TEXT, number
 from .base import CONTENT, NAME, Data, TargetKind
 
 

@@ -20,7 +20,7 @@ from ..const import (
 from ..engine.config import EncryptionConfig, TargetConfig
 from ..engine.media.jobs import PhotoFormat
 from ..engine.model import Content
-from ..selectors import SWITCH, TEXT, one_of
+from ..form_fields import SWITCH, TEXT, one_of
 from ..target_rules import is_gated, rules_of
 
 CONTENT = one_of(Content, CONF_CONTENT)

@@ -8,7 +8,7 @@ from homeassistant.const import CONF_PATH
 
 from ..const import CONF_BANDWIDTH, CONF_OFF_MACHINE, TARGET_FOLDER
 from ..engine.config import FolderTargetConfig
-from ..selectors import SWITCH, TEXT, number
+from ..form_fields import SWITCH, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 

@@ -33,7 +33,7 @@ from ..engine.targets.object_store_config import (
     GcsTargetConfig,
     S3TargetConfig,
 )
-from ..selectors import KEY, SECRET, SWITCH, TEXT, number
+from ..form_fields import KEY, SECRET, SWITCH, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 _AWAY: Final = {

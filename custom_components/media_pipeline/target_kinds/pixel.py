@@ -31,7 +31,7 @@ from ..const import (
 )
 from ..engine.model import Content
 from ..engine.targets.phone import PhoneModel, PixelTargetConfig
-from ..selectors import KEY, SECRET, SWITCH, TEXT, number, one_of
+from ..form_fields import KEY, SECRET, SWITCH, TEXT, number, one_of
 from .base import CONTENT, NAME, Data, TargetKind
 
 _PATH: Final = "storage/dcim/MediaPipeline"

@@ -13,7 +13,7 @@ from ..const import (
     TARGET_RCLONE,
 )
 from ..engine.targets.rclone_config import RcloneTargetConfig
-from ..selectors import LOGIN, SECRET, SWITCH, TEXT, number
+from ..form_fields import LOGIN, SECRET, SWITCH, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 

@@ -15,7 +15,7 @@ from ..const import (
     TARGET_SFTP,
 )
 from ..engine.config import SftpTargetConfig
-from ..selectors import KEY, SECRET, TEXT, number
+from ..form_fields import KEY, SECRET, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 

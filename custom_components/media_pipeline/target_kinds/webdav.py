@@ -7,7 +7,7 @@ from homeassistant.const import CONF_PASSWORD, CONF_PATH, CONF_URL, CONF_USERNAM
 
 from ..const import CONF_BANDWIDTH, CONF_PARALLEL, CONF_SAME_MACHINE, TARGET_WEBDAV
 from ..engine.targets.webdav_config import WebdavTargetConfig
-from ..selectors import LOGIN, SECRET, SWITCH, TEXT, number
+from ..form_fields import LOGIN, SECRET, SWITCH, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 
