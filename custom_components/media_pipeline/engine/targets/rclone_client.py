@@ -59,9 +59,7 @@ class RcloneClient:
     @property
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None or self._http.closed:
-            connector = aiohttp.TCPConnector(
-                limit=max(16, 3 * self._parallel), ssl=self._verify, enable_cleanup_closed=True
-            )
+            connector = aiohttp.TCPConnector(limit=max(16, 3 * self._parallel), ssl=self._verify)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=_CALL_SECONDS)
             self._http = aiohttp.ClientSession(
                 connector=connector, timeout=timeout, auto_decompress=False
