@@ -18,6 +18,7 @@ from custom_components.media_pipeline.engine.catalog.schema import (
 )
 from custom_components.media_pipeline.engine.catalog.scrub import Due
 from custom_components.media_pipeline.engine.clock import DAY, now_ms
+from custom_components.media_pipeline.engine.model import RunOutcome
 from custom_components.media_pipeline.engine.stages.verify import batches
 
 from .harness import World, run
@@ -148,6 +149,19 @@ async def test_new_copies_are_proven_however_little_time_there_is(world: World) 
         await run(core)
         ((sent,),) = await ask(core, "select count(*) from copies where state <> 'verified'")
         assert sent == 0
+
+
+async def test_a_file_that_was_replaced_is_not_looked_for(world: World) -> None:
+    """A smaller version that was made anew leaves a row without a path."""
+    async with world.core() as core:
+        await run(core)
+        await change(
+            core,
+            "insert into resources (asset_id, role, current, filename, size, version, state,"
+            " sha256, proven_at) values (1, 'compressed', 0, 'a.jpg', 1, 'x', 'archived', 'x', 0)",
+        )
+        summary = await verify(core)
+        assert summary.outcome is RunOutcome.COMPLETED, summary
 
 
 async def test_everything_means_everything(world: World) -> None:

@@ -74,10 +74,15 @@ def archive_to_prove(connection: Connection, due: Due, limit: int) -> Sequence[R
     """Archived files whose bytes were last read too long ago, oldest first."""
     return connection.execute(
         select(resources)
-        .where(resources.c.state == ResourceState.ARCHIVED, due.of(resources))
+        .where(_lies_there(), due.of(resources))
         .order_by(resources.c.proven_at)
         .limit(limit)
     ).all()
+
+
+def _lies_there() -> Any:
+    """True for a file of the archive; a smaller version that another one replaced has no path."""
+    return and_(resources.c.state == ResourceState.ARCHIVED, resources.c.path.is_not(None))
 
 
 def waiting_proof(
@@ -89,8 +94,7 @@ def waiting_proof(
 
 def archive_waiting(connection: Connection, due: Due) -> tuple[int, int]:
     """(files, bytes) of the archive that wait to be read again."""
-    old = and_(resources.c.state == ResourceState.ARCHIVED, due.of(resources))
-    return _counted(connection, resources, old)
+    return _counted(connection, resources, and_(_lies_there(), due.of(resources)))
 
 
 def _counted(connection: Connection, table: Any, condition: Any) -> tuple[int, int]:

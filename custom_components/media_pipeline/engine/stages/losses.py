@@ -1,4 +1,4 @@
-"""Telling of lost copies and damaged files without an event for each: a dead disk loses thousands."""
+"""Telling of lost files without an event for each: a disk that died loses thousands."""
 
 from collections import Counter
 
