@@ -88,7 +88,7 @@ async def _note(context: StageContext, place: str, device: str) -> None:
 
 
 def _listed(archive: Archive) -> set[int]:
-    """Hashes of (path, size) of all files of the archive; numbers, because a million paths weigh."""
+    """Hashes of (path, size) of all files; numbers, because a million paths weigh."""
     there: set[int] = set()
     waiting = [""]
     try:
