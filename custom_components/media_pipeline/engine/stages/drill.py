@@ -105,7 +105,7 @@ class Drill:
         except LocalWriteFailed as err:
             raise ArchiveTrouble(err) from err
         except (CorruptError, FileVanished, TransientError) as err:
-            _LOGGER.error("a drill failed: %s (%s)", err.key, err.detail)
+            _LOGGER.warning("a drill failed: %s (%s)", err.key, err.detail)
             await prove_copies(context, target, [copy])
             return err.key
         finally:
