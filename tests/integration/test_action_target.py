@@ -1,7 +1,9 @@
 """Photos handed over to actions: real actions and scripts of Home Assistant, one call per photo."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -272,6 +274,26 @@ async def test_stopped_in_the_middle_of_a_call(
     await call(hass, "run", wait=True)
     assert len(receiver.calls) == 4
     assert set(receiver.bytes) == photos(places)
+
+
+async def test_power_lost_in_the_middle_of_a_call(
+    hass: HomeAssistant, places: Places, receiver: Receiver, entry: MockConfigEntry
+) -> None:
+    """The catalog says that calls began and not how they ended: nobody calls a second time."""
+    await load(hass, entry)
+    await call(hass, "run", wait=True)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    (catalog,) = places.config.rglob("catalog.db")
+    with closing(sqlite3.connect(catalog)) as database:
+        database.execute("update copies set state = 'handing' where id <= 2")
+        database.execute("delete from copies where id = 3")
+        database.commit()
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await call(hass, "run", wait=True)
+    assert len(receiver.calls) == 5, "only the one that was never begun"
+    aside = await call(hass, "quarantine")
+    assert [item["reason"] for item in aside["files"]] == ["outcome_unknown"] * 2
 
 
 async def test_so_many_per_minute(hass: HomeAssistant, places: Places, receiver: Receiver) -> None:
