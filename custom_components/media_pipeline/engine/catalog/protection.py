@@ -40,10 +40,6 @@ from .work import waiting_send
 _SMALLER = and_(resources.c.role == Role.COMPRESSED, resources.c.format.is_(None))
 
 
-# Each photo once: not the versions in further formats that single targets want.
-_SMALLER = and_(resources.c.role == Role.COMPRESSED, resources.c.format.is_(None))
-
-
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What protection is judged by."""
