@@ -20,7 +20,7 @@ from .test_target_flow import answer, begin, only_target
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-def s3_form(bucket: Bucket, **changes: Any) -> dict[str, Any]:
+def s3_form(bucket: Bucket, /, **changes: Any) -> dict[str, Any]:
     given = {"endpoint", "bucket", "prefix", "access_key_id", "secret_access_key"}
     return {
         "name": "Cloud",
