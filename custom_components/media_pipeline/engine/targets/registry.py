@@ -10,6 +10,7 @@ from .encrypted import EncryptedTarget
 from .folder import FolderTarget
 from .object_store import ObjectStoreTarget
 from .object_store_config import AzureTargetConfig, GcsTargetConfig, S3TargetConfig
+from .phone import PhoneTarget, PixelTargetConfig
 from .rclone import RcloneTarget
 from .rclone_config import RcloneTargetConfig
 from .sftp import SftpTarget
@@ -20,6 +21,7 @@ _KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]]
     FolderTargetConfig: FolderTarget,
     SftpTargetConfig: SftpTarget,
     ActionTargetConfig: ActionTarget,
+    PixelTargetConfig: PhoneTarget,
     S3TargetConfig: ObjectStoreTarget,
     GcsTargetConfig: ObjectStoreTarget,
     AzureTargetConfig: ObjectStoreTarget,
