@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from custom_components.media_pipeline.engine.errors import SourceFileChanged, TargetUnreachable
-from custom_components.media_pipeline.engine.targets import sftp_parts
+from custom_components.media_pipeline.engine.targets import sftp_channels, sftp_parts
 from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
 from custom_components.media_pipeline.engine.targets.paths import part_path
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
@@ -45,6 +45,25 @@ async def cut(place: Place, target: SftpTarget, sample: Sample, after: int = 25_
     with pytest.raises(TargetUnreachable):
         await send(target, sample, PATH, on_bytes=count)
     assert killed
+
+
+async def test_several_channels_on_a_line_with_latency(
+    remote: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One channel carries 2 MiB per round trip; a big file uses three, and a cut is mended too."""
+    monkeypatch.setattr(sftp_channels, "FAR", 0.0)
+    target, sample = remote.target(), make_sample(tmp_path, SIZE)
+    await target.open()
+    assert isinstance(target, SftpTarget)
+
+    await cut(remote, target, sample)
+    await send(target, sample, PATH)
+
+    session = await target._link.session()
+    assert session.more is not None
+    assert len(session.more) == 2
+    assert (remote.root / PATH).read_bytes() == sample.data
+    assert remote.files() == {PATH}
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -142,6 +142,23 @@ async def test_cipher_by_processor(
         await server.close()
 
 
+async def test_no_filler_packets(tmp_path: Path) -> None:
+    """One packet per question; asyncssh by itself sends an empty one before each."""
+    need_sshd()
+    server = await RealSshd(tmp_path).start()
+    target = SftpTarget(server.access.target_config("t"), TargetIdentity())
+    try:
+        await target.open()
+        session = await target._link.session()
+        before = session.conn._send_seq
+        for _ in range(20):
+            await session.look("")
+        assert session.conn._send_seq - before == 20
+    finally:
+        await target.close()
+        await server.close()
+
+
 async def test_what_is_written_in_one_turn_goes_out_at_once(tmp_path: Path) -> None:
     """And what was written before the connection is given up still goes out."""
     heard = bytearray()

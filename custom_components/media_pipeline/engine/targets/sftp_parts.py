@@ -7,7 +7,7 @@ is there and goes on. Imports asyncssh: load it off the loop.
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import Final
@@ -18,6 +18,7 @@ from ..errors import FileVanished, TargetUnreachable
 from .base import Shipment
 from .paths import part_path
 from .remote_hash import RemoteShell
+from .sftp_channels import is_far, opened_widely
 from .sftp_link import SftpLink
 from .sftp_proof import hash_of
 from .sftp_session import SftpSession
@@ -153,7 +154,8 @@ async def _fill(
     start: _Start | None,
     on_bytes: Callable[[int], None] | None,
 ) -> None:
-    if link.shell is not None and link.streams and item.size >= _STREAM_FROM:
+    wide = item.size > RESUMABLE and is_far(session)
+    if link.shell is not None and link.streams and item.size >= _STREAM_FROM and not wide:
         try:
             async with link.streaming:
                 await _through_shell(link, link.shell, session, item, part, start, on_bytes)
@@ -166,9 +168,19 @@ async def _fill(
     async with _opened(session, part, start) as file:
         async with SourceReader(item.source, chunk_of(file)) as reader:
             await _skip(reader, start)
-            await upload(
-                session, file, part, reader, size=item.size, budget=link.budget, on_bytes=on_bytes
-            )
+            async with AsyncExitStack() as stack:
+                files = [file]
+                if wide:
+                    files = await stack.enter_async_context(opened_widely(session, part, file))
+                await upload(
+                    session,
+                    files,
+                    part,
+                    reader,
+                    size=item.size,
+                    budget=link.budget,
+                    on_bytes=on_bytes,
+                )
             reader.check(item.size, item.sha256)
         await _flush(session, file, part, item.size)
 

@@ -6,6 +6,7 @@ Imports asyncssh: load it off the loop. SFTP version 3 answers a bare "Failure" 
 
 import asyncio
 import stat
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ class SftpSession:
         self.conn = conn
         self.sftp = sftp
         self.root = root
+        self.round_trip = 0.0
+        """Seconds that a small question took."""
+        self.more: list[SFTPClient] | None = None
+        """Further channels; see ``sftp_channels``."""
         self._broken = False
         self._folders: set[str] = set()
 
@@ -63,8 +68,10 @@ class SftpSession:
         conn = await connect(config)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                sftp = await _open_channel(conn)
+                sftp = await open_channel(conn)
+                began = time.monotonic()
                 home = str(await sftp.realpath("."))
+                round_trip = time.monotonic() - began
         except (asyncssh.Error, OSError) as err:
             lost = conn.is_closed()
             conn.abort()
@@ -76,7 +83,9 @@ class SftpSession:
         path = config.path.rstrip("/") or "/"
         if not path.startswith("/"):
             path = f"{home.rstrip('/')}/{path.removeprefix('~/')}"
-        return cls(conn, sftp, path)
+        session = cls(conn, sftp, path)
+        session.round_trip = round_trip
+        return session
 
     @property
     def alive(self) -> bool:
@@ -275,7 +284,7 @@ class SftpSession:
         return entries
 
 
-async def _open_channel(conn: asyncssh.SSHClientConnection) -> SFTPClient:
+async def open_channel(conn: asyncssh.SSHClientConnection) -> SFTPClient:
     """Open SFTP as ``conn.start_sftp_client`` does, which has no parameter for the window."""
     writer, reader, _ = await conn.open_session(subsystem="sftp", encoding=None, window=_WINDOW)
     loop = asyncio.get_running_loop()

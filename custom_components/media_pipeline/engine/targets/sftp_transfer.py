@@ -6,7 +6,7 @@ The library's own ``put`` and ``get`` read and write local files on the event lo
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Final, cast
 
@@ -23,7 +23,7 @@ _FILE_WINDOW: Final = 8 << 20
 
 async def upload(
     session: SftpSession,
-    file: asyncssh.SFTPClientFile,
+    files: Sequence[asyncssh.SFTPClientFile],
     part: str,
     reader: SourceReader,
     *,
@@ -33,11 +33,11 @@ async def upload(
 ) -> None:
     """Write all that ``reader`` still has into the open file ``part``, many requests at a time.
 
-    ``size`` is how many bytes that should be. Raises FileVanished (the local file) or a
-    ``TargetUnavailableError``.
+    ``files`` is that file, opened on each channel that may be used; ``size`` is how many bytes
+    that should be. Raises FileVanished (the local file) or a ``TargetUnavailableError``.
     """
 
-    async def send() -> None:
+    async def send(file: asyncssh.SFTPClientFile) -> None:
         while (piece := await reader.next()) is not None:
             offset, data = piece
             async with budget, session.errors(part, need=size):
@@ -46,7 +46,8 @@ async def upload(
                 on_bytes(len(data))
             await budget.sent(len(data))
 
-    await run_together(send() for _ in range(_senders(size, chunk_of(file))))
+    count = _senders(size, chunk_of(files[0]))
+    await run_together(send(files[number % len(files)]) for number in range(count))
 
 
 def chunk_of(file: asyncssh.SFTPClientFile) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, override
 
 import asyncssh
+from asyncssh.constants import MSG_IGNORE
 
 from ..config import SftpTargetConfig
 from ..errors import (
@@ -33,13 +34,33 @@ async def connect(config: SftpTargetConfig) -> asyncssh.SSHClientConnection:
     """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable or InvalidKey."""
     options = await asyncio.to_thread(_options, config)
     try:
-        return await asyncssh.connect(
+        conn = await asyncssh.connect(
             config.host, config.port, config=None, options=options, tunnel=Line()
         )
     except asyncssh.PermissionDenied as err:
         raise TargetAuthFailed(f"{config.host}: {err.reason}", host=config.host) from err
     except (OSError, asyncssh.Error) as err:
         raise await _explain(config, err) from err
+    _send_no_filler(conn)
+    return conn
+
+
+def _send_no_filler(conn: asyncssh.SSHClientConnection) -> None:
+    """Leave out the empty packet that the library sends before every other one.
+
+    It protects the chained initial values of CBC ciphers. AES-GCM and ChaCha20 have none; there it
+    protects nothing (OpenSSH sends none) and costs a tenth of the processor time.
+    """
+    cipher = str(conn.get_extra_info("send_cipher"))
+    if "-gcm" not in cipher and not cipher.startswith("chacha20"):
+        return
+    send = conn.send_packet
+
+    def send_packet(kind: int, *args: bytes, **more: Any) -> None:
+        if kind != MSG_IGNORE:
+            send(kind, *args, **more)
+
+    conn.send_packet = send_packet  # type: ignore[assignment, method-assign]
 
 
 def peer_is_local(conn: asyncssh.SSHClientConnection) -> bool:
