@@ -62,14 +62,21 @@ class Outgoing:
             pass
 
     async def _read_all(self) -> AsyncGenerator[bytes]:
-        count = 0
+        """All pieces; the last one is held back until the whole file is known to be right.
+
+        Otherwise a server that was told the length could take a wrong file for whole, and say so
+        before we notice.
+        """
+        count, held = 0, b""
         try:
             self._fd = await asyncio.to_thread(os.open, self.source, os.O_RDONLY | os.O_CLOEXEC)
             while piece := await asyncio.to_thread(self._read):
                 count += len(piece)
                 if count > self.size:
                     break
-                yield piece
+                if held:
+                    yield held
+                held = piece
             digests = {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
             if count != self.size or self.sha256 not in {None, digests["sha256"]}:
                 self.error = SourceFileChanged(
@@ -77,6 +84,8 @@ class Outgoing:
                 )
                 raise self.error
             self.digests = digests
+            if held:
+                yield held
         except OSError as err:
             self.error = FileVanished(f"{self.source}: {err}", path=str(self.source))
             raise self.error from err

@@ -247,6 +247,8 @@ class StoreTarget:
 
     async def _check_part(self, part: str, outgoing: Outgoing) -> None:
         """What arrived, as far as that can be seen without reading it back: verify does that."""
+        if not outgoing.digests:
+            raise CopyMismatch("it was said to be there before all of it was sent", path=part)
         name = self._store.hash_name
         there = await self._store.look(part, digest=True)
         if there is None:
