@@ -64,16 +64,21 @@ def _same_bytes(target_id: str) -> Any:
 
 def _made_again(target_id: str) -> Any:
     before, other = copies.alias(), resources.alias()
+    # one question in the other, and no index on what it was made of: only the files of the same
+    # asset are ever looked at
+    had = exists().where(
+        before.c.resource_id == other.c.id,
+        before.c.target_id == target_id,
+        before.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
+    )
     return and_(
         resources.c.role.in_(DERIVED_ROLES),
         exists().where(
             other.c.asset_id == resources.c.asset_id,
             other.c.role == resources.c.role,
-            other.c.derived_from.is_not_distinct_from(resources.c.derived_from),
+            func.coalesce(other.c.derived_from, 0) == func.coalesce(resources.c.derived_from, 0),
             other.c.id != resources.c.id,
-            before.c.resource_id == other.c.id,
-            before.c.target_id == target_id,
-            before.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
+            had,
         ),
     )
 
