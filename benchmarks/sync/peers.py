@@ -42,7 +42,7 @@ class Login:
 
 def rclone_up(login: Login, source: Path, goal: Path, log: Path) -> float:
     """Seconds for one file, with rclone's own comparison of hashes afterwards."""
-    command = [
+    command: list[str | Path] = [
         *(install_rclone(), "copyto", "--config", "/dev/null", "-v", "--ignore-times"),
         *("--sftp-host", "127.0.0.1", "--sftp-port", str(login.port)),
         *("--sftp-user", login.user, "--sftp-key-file", login.key_file),
@@ -54,7 +54,14 @@ def rclone_up(login: Login, source: Path, goal: Path, log: Path) -> float:
 def scp_down(login: Login, source: Path, goal: Path, log: Path) -> float:
     """Seconds for one file."""
     scp = _find("scp")
-    command = [scp, *login.ssh_options, "-P", str(login.port), f"127.0.0.1:{source}", goal]
+    command: list[str | Path] = [
+        scp,
+        *login.ssh_options,
+        "-P",
+        str(login.port),
+        f"127.0.0.1:{source}",
+        goal,
+    ]
     return run(command, {}, log).wall_s
 
 
