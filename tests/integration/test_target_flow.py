@@ -1,6 +1,6 @@
 """Adding and changing targets: real folders, a real SFTP server, and what may be wrong there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -403,11 +403,22 @@ async def test_rules_are_asked_for_when_wanted(
     assert not config.gated
 
 
+@pytest.fixture
+def no_probe() -> Iterator[None]:
+    """For frozen clocks: the end of a real probe waits on the loop's clock, which stands still."""
+    with (
+        patch("custom_components.media_pipeline.target_steps.probe_target"),
+        patch("tests.integration.fake_engine.probe_target"),
+    ):
+        yield
+
+
 async def test_times_and_conditions_open_and_close_a_target(
     hass: HomeAssistant,
     places: Places,
     fake_entry: MockConfigEntry,
     fake_engines: list[FakeEngine],
+    no_probe: None,
     freezer: FrozenDateTimeFactory,
 ) -> None:
     await hass.config.async_set_time_zone("Europe/Berlin")
