@@ -77,7 +77,9 @@ class Addresses:
                 keys += await self._next(keys)
                 records = await self._source.lookup(keys)
                 await self._store(keys, records)
-                self._ahead = {key: record for key in keys if (record := records.get(key))}
+                # those of the look-up before may still be wanted by what is in work
+                before = dict(list(self._ahead.items())[-_BATCH:])
+                self._ahead = before | {key: found for key in keys if (found := records.get(key))}
             except BaseException as err:  # nobody may wait for ever, also when we are cancelled
                 for future in futures.values():
                     if not future.done():
