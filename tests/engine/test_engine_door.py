@@ -57,9 +57,11 @@ def config(tmp_path: Path) -> EngineConfig:
         archive_id=identity.marker_id,
         archive_device=identity.device_id,
         source=FolderSourceConfig(card.parent),
-        targets=(FolderTargetConfig(
+        targets=(
+            FolderTargetConfig(
                 target_id="disk", name="Disk", path=tmp_path / "target", reserve_bytes=0
-            ),),
+            ),
+        ),
         compress=CompressConfig(gentle=False),
         archive_reserve_bytes=0,
     )

@@ -97,15 +97,11 @@ class Sync:
             if isinstance(err, TargetUnavailableError):
                 await context.targets.failed(config.target_id, err)
 
-    async def send_lost(
-        self, context: StageContext, config: TargetConfig, target: Target
-    ) -> None:
+    async def send_lost(self, context: StageContext, config: TargetConfig, target: Target) -> None:
         """Send again what a target had and lost. Raises what stops the target."""
 
         async def fetch(now: int, limit: int, skip: Collection[int]) -> Sequence[Any]:
-            return await context.catalog.read(
-                work.lost_to_send, config.target_id, now, limit, skip
-            )
+            return await context.catalog.read(work.lost_to_send, config.target_id, now, limit, skip)
 
         try:
             async with Together(target, config.parallel, context.control.checkpoint) as together:
