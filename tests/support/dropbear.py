@@ -7,6 +7,7 @@ of ours stands there; that takes root.
 import asyncio
 import getpass
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -29,6 +30,11 @@ def dropbear_runs() -> bool:
         and _SFTP_SERVER.exists()
         and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
     )
+
+
+def _home() -> Path:
+    """Where dropbear looks, whatever ``HOME`` says."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 class Dropbear:
@@ -68,7 +74,7 @@ class Dropbear:
 
     async def start(self) -> Self:
         """Start listening."""
-        steps = [f"mount --bind {self._work / 'home'} {Path.home()}"]
+        steps = [f"mount --bind {self._work / 'home'} {_home()}"]
         if not self._sftp:
             nothing = self._work / "nothing"
             nothing.touch()

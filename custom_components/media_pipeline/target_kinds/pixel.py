@@ -15,7 +15,6 @@ from ..const import (
     CONF_BANDWIDTH,
     CONF_CHARGING_ENTITY,
     CONF_CONTENT,
-    CONF_HOST_KEY,
     CONF_KEEP_DAYS,
     CONF_MAX_TEMPERATURE,
     CONF_MODEL,
@@ -33,6 +32,7 @@ from ..engine.model import Content
 from ..engine.targets.phone import PhoneModel, PixelTargetConfig
 from ..form_fields import KEY, SECRET, SWITCH, TEXT, number, one_of
 from .base import CONTENT, NAME, Data, TargetKind
+from .sftp import place_on_server, server_of
 
 _PATH: Final = "storage/dcim/MediaPipeline"
 _GIGABYTE: Final = 1_000_000_000
@@ -41,14 +41,7 @@ _GIGABYTE: Final = 1_000_000_000
 def _build(data: Data, common: dict[str, Any]) -> PixelTargetConfig:
     return PixelTargetConfig(
         **common,
-        host=data[CONF_HOST],
-        port=int(data[CONF_PORT]),
-        username=data[CONF_USERNAME],
-        password=data.get(CONF_PASSWORD),
-        private_key=data.get(CONF_PRIVATE_KEY),
-        passphrase=data.get(CONF_PASSPHRASE),
-        host_key=data[CONF_HOST_KEY],
-        path=data[CONF_PATH],
+        **server_of(data),
         model=PhoneModel(data[CONF_MODEL]),
         window_bytes=int(data[CONF_WINDOW]) * _GIGABYTE or None,
         prune=data[CONF_PRUNE],
@@ -63,7 +56,7 @@ def _build(data: Data, common: dict[str, Any]) -> PixelTargetConfig:
 
 
 def _unique_id(data: Data) -> str:
-    return f"pixel:{data[CONF_USERNAME]}@{data[CONF_HOST]}:{data[CONF_PORT]}:{data[CONF_PATH]}"
+    return f"pixel:{place_on_server(data)}"
 
 
 PIXEL: Final = TargetKind(

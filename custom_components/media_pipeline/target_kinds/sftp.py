@@ -19,22 +19,31 @@ from ..form_fields import KEY, SECRET, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 
+def server_of(data: Data) -> dict[str, Any]:
+    """Fields of ``SftpTargetConfig``: where the server is and how to log in."""
+    return {
+        "host": data[CONF_HOST],
+        "port": int(data[CONF_PORT]),
+        "username": data[CONF_USERNAME],
+        "password": data.get(CONF_PASSWORD),
+        "private_key": data.get(CONF_PRIVATE_KEY),
+        "passphrase": data.get(CONF_PASSPHRASE),
+        "host_key": data[CONF_HOST_KEY],
+        "path": data[CONF_PATH],
+    }
+
+
+def place_on_server(data: Data) -> str:
+    """A folder on a server, as text."""
+    return f"{data[CONF_USERNAME]}@{data[CONF_HOST]}:{data[CONF_PORT]}:{data[CONF_PATH]}"
+
+
 def _build(data: Data, common: dict[str, Any]) -> SftpTargetConfig:
-    return SftpTargetConfig(
-        **common,
-        host=data[CONF_HOST],
-        port=int(data[CONF_PORT]),
-        username=data[CONF_USERNAME],
-        password=data.get(CONF_PASSWORD),
-        private_key=data.get(CONF_PRIVATE_KEY),
-        passphrase=data.get(CONF_PASSPHRASE),
-        host_key=data[CONF_HOST_KEY],
-        path=data[CONF_PATH],
-    )
+    return SftpTargetConfig(**common, **server_of(data))
 
 
 def _unique_id(data: Data) -> str:
-    return f"sftp:{data[CONF_USERNAME]}@{data[CONF_HOST]}:{data[CONF_PORT]}:{data[CONF_PATH]}"
+    return f"sftp:{place_on_server(data)}"
 
 
 SFTP: Final = TargetKind(

@@ -8,11 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from ..archive import os_error
 from ..catalog import measures, results, work
-from ..checksums import hash_file
 from ..errors import FileVanished, PipelineError
-from ..media.container import check_container
 from ..media.jobs import LEFT_ALONE, CompressJob, CompressResult, PhotoPreset, VideoPreset
 from ..media.presets import SETTINGS
 from ..model import Stage
@@ -24,6 +21,7 @@ from .photo_formats import make_formats, wanted_formats
 from .places import compressed_place_of
 from .probe import probe_all
 from .proving import prove_archived
+from .smaller import make_room, publish_smaller
 
 _LOGGER = logging.getLogger(__name__)
 _VIDEO = frozenset({"mov", "mp4"})
@@ -87,10 +85,7 @@ class Compress:
         # named after the original's bytes while it is made, so that nothing else has this name
         place = with_tag(compressed_place_of(row, source.suffix), f"{row.sha256[:8]}-new")
         destination = context.archive.path_of(place)
-        try:
-            await asyncio.to_thread(self._prepare, context, row, destination.parent)
-        except OSError as err:
-            raise os_error(err, context.archive.root) from err
+        await make_room(context, row, destination)
         photo = kind == "photo"
         captions = None
         if context.config.compress.captions:
@@ -120,35 +115,15 @@ class Compress:
         context.control.announce()
 
     @staticmethod
-    def _prepare(context: StageContext, row: Any, folder: Any) -> None:
-        context.archive.check()
-        context.archive.need(row.size)
-        folder.mkdir(parents=True, exist_ok=True)
-
-    @staticmethod
     async def _keep(context: StageContext, row: Any, result: CompressResult) -> None:
-        made = result.path
-        assert made is not None  # noqa: S101 - kept results have a path
-
-        def publish() -> tuple[str, str, int, str]:
-            container = check_container(made, result.suffix)
-            digest = hash_file(made)
-            place = context.archive.publish(
-                made, compressed_place_of(row, result.suffix), digest.sha256
-            )
-            return place, digest.sha256, digest.size, container
-
-        try:
-            place, sha256, size, container = await asyncio.to_thread(publish)
-        except OSError as err:
-            raise os_error(err, context.archive.root) from err
+        done = await publish_smaller(context, row, result)
         await context.catalog.write(
             results.compressed,
             row,
-            path=place,
-            sha256=sha256,
-            size=size,
-            container=container,
+            path=done.path,
+            sha256=done.sha256,
+            size=done.size,
+            container=done.container,
             quality=result.quality,
         )
 

@@ -1,17 +1,13 @@
 """Smaller photos in the formats that single targets want: part of compress."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from ..archive import os_error
 from ..catalog import photo_formats
-from ..checksums import hash_file
 from ..errors import FileVanished
-from ..media.container import check_container
 from ..media.jobs import CompressJob, CompressResult, PhotoFormat, PhotoPreset
 from ..model import Stage
 from ..names import with_tag
@@ -19,6 +15,7 @@ from .base import StageContext, drain, failure_of, stops_stage
 from .captions import captions_of
 from .places import compressed_place_of
 from .proving import prove_archived
+from .smaller import make_room, publish_smaller
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,16 +71,7 @@ async def _make(context: StageContext, preset: PhotoPreset, row: Any) -> Compres
     # named after the original's bytes and the format while it is made, as no other file is
     place = with_tag(compressed_place_of(row, suffix), f"{row.sha256[:8]}-{preset.format}-new")
     destination = context.archive.path_of(place)
-
-    def prepare() -> None:
-        context.archive.check()
-        context.archive.need(row.size)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-
-    try:
-        await asyncio.to_thread(prepare)
-    except OSError as err:
-        raise os_error(err, context.archive.root) from err
+    await make_room(context, row, destination)
     wanted = context.config.compress
     return await context.media.compress(
         CompressJob(
@@ -103,27 +91,13 @@ async def _make(context: StageContext, preset: PhotoPreset, row: Any) -> Compres
 async def _keep(
     context: StageContext, wanted: PhotoFormat, row: Any, result: CompressResult
 ) -> None:
-    made = result.path
-    assert made is not None  # noqa: S101 - kept results have a path
-
-    def publish() -> tuple[str, str, int, str]:
-        container = check_container(made, result.suffix)
-        digest = hash_file(made)
-        place = context.archive.publish(
-            made, compressed_place_of(row, result.suffix), digest.sha256
-        )
-        return place, digest.sha256, digest.size, container
-
-    try:
-        place, sha256, size, container = await asyncio.to_thread(publish)
-    except OSError as err:
-        raise os_error(err, context.archive.root) from err
+    done = await publish_smaller(context, row, result)
     await context.catalog.write(
         photo_formats.made,
         row,
         wanted,
-        path=place,
-        sha256=sha256,
-        size=size,
-        container=container,
+        path=done.path,
+        sha256=done.sha256,
+        size=done.size,
+        container=done.container,
     )
