@@ -28,11 +28,15 @@ def copy_sent(
     """A file was published at a target; it counts for nothing until it is proven.
 
     ``size`` and ``stored_sha256`` are of what lies there; None when those are the file's own bytes.
+    A record that was written anew while its older text was sent is sent again.
     """
+    now = connection.execute(
+        select(resources.c.sha256).where(resources.c.id == resource_id)
+    ).scalar()
     row = {
         "resource_id": resource_id,
         "target_id": target_id,
-        "state": CopyState.SENT,
+        "state": CopyState.SENT if now == sha256 else CopyState.PENDING,
         "path": path,
         "size": size,
         "sha256": sha256,
@@ -150,7 +154,14 @@ def copy_proven(connection: Connection, copy_id: int, sha256: str, method: Proof
     """The bytes of a copy were read or hashed at the target and are the right ones."""
     connection.execute(
         update(copies)
-        .where(copies.c.id == copy_id)
+        .where(
+            copies.c.id == copy_id,
+            # not when a newer text took the place of the one that was proven
+            select(resources.c.sha256)
+            .where(resources.c.id == copies.c.resource_id)
+            .scalar_subquery()
+            == sha256,
+        )
         .values(
             state=CopyState.VERIFIED,
             sha256=sha256,

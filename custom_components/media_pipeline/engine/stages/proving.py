@@ -42,7 +42,7 @@ async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any
         context.progress.done(Stage.VERIFY, row.size)
     lost: dict[int, tuple[str, str | None]] = {}
     for row in wrong:
-        if (proof := found[row.id]).sha256 == _there(row):
+        if (proof := found[row.id]).sha256 == _there(row) or await _is_older(context, row):
             continue
         key = (CopyMissing if proof.size is None else CopyMismatch).key
         aside = await _set_aside(target, row) if proof.size is not None else None
@@ -55,6 +55,14 @@ async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any
                 context.progress.failed(Stage.VERIFY, row.id)
                 tell(context, row.target_id, new[row.id])
     return len(lost)
+
+
+async def _is_older(context: StageContext, row: Any) -> bool:
+    """True when a record was written anew since the queue was asked."""
+    if row.role not in WRITTEN_ROLES:
+        return False
+    now = await context.catalog.read(work.resource, row.resource_id)
+    return now is None or now.sha256 != row.wanted_sha256
 
 
 def _there(row: Any) -> str:
