@@ -146,6 +146,19 @@ def test_every_changed_byte_and_every_cut_is_noticed() -> None:
         unlock(data, key)
 
 
+def test_bits_that_say_nothing_must_be_zero() -> None:
+    """The last letter of the header's code has two such bits; another letter would pass for it."""
+    letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    key = AgeKey.generate()
+    made = lock(b"photo", key)
+    end = made.index(b"\n", made.index(b"--- ")) - 1
+    changed = bytearray(made)
+    changed[end] = letters[letters.index(made[end : end + 1]) ^ 1]
+
+    with pytest.raises(EncryptedFileDamaged):
+        unlock(bytes(changed), key)
+
+
 def test_bytes_that_are_not_the_promised_ones_are_refused() -> None:
     with pytest.raises(SourceFileChanged):
         encrypt(io.BytesIO(b"rotten").read, io.BytesIO().write, AgeKey.generate(), sha256(b"photo"))

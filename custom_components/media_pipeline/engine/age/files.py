@@ -202,4 +202,6 @@ def _data(text: bytes) -> bytes:
         data = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error as err:
         raise EncryptedFileDamaged("the header is damaged") from err
+    if _text(data) != text:  # the last letter has bits that say nothing; age wants them to be 0
+        raise EncryptedFileDamaged("the header is not written as it should be")
     return data
