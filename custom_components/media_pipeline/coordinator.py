@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import override
 
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry, ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
@@ -143,6 +143,8 @@ class MediaPipelineCoordinator(DataUpdateCoordinator[Snapshot]):
     @callback
     def _async_react(self, snapshot: Snapshot) -> None:
         """Ask for a sign-in once per loss of it, and keep the repairs in step."""
+        if self.config_entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
+            return  # the next engine asks, and has a session that a code can be given to
         problems = REAUTH_PROBLEMS.intersection(snapshot.problems)
         if problems - self._auth_problems:
             self.config_entry.async_start_reauth(self.hass)
