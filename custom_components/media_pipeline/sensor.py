@@ -19,56 +19,15 @@ from homeassistant.helpers.typing import StateType
 
 from .const import CONF_SOURCE, SOURCE_ICLOUD, TARGET_ACTION, TARGET_PIXEL
 from .coordinator import MediaPipelineConfigEntry
-from .engine import errors
 from .engine.config import TargetConfig
+from .engine.errors import TargetUnavailableError
 from .engine.model import RunOutcome, RunStatus, Snapshot, TargetStatus
 from .engine_config import target_subentries
 from .entity import SourceEntity, TargetEntity
+from .target_states import TARGET_STATES
 
 # The coordinator pushes; nothing is polled.
 PARALLEL_UPDATES = 0
-
-TARGET_STATES = [
-    "ok",
-    errors.MarkerMissing.key,
-    errors.MarkerForeign.key,
-    errors.TargetTaken.key,
-    errors.DeviceChanged.key,
-    errors.TargetFull.key,
-    errors.TargetReadOnly.key,
-    errors.TargetUnreachable.key,
-    errors.TargetAuthFailed.key,
-    errors.HostKeyChanged.key,
-    errors.NoSftpService.key,
-    errors.TargetPathMissing.key,
-    errors.InvalidKey.key,
-    errors.EncryptionKeyDiffers.key,
-    errors.ActionMissing.key,
-    errors.ActionKeepsFailing.key,
-    errors.TargetWaiting.key,
-    errors.PhoneNotCharging.key,
-    errors.PhoneNotOnWifi.key,
-    errors.PhoneTooHot.key,
-    errors.PhoneWindowFull.key,
-    errors.NoWebdav.key,
-    errors.RcloneMissing.key,
-    errors.RcloneTooOld.key,
-    errors.RcloneNoPassword.key,
-    errors.RcloneNoServe.key,
-    errors.RcloneRemoteUnknown.key,
-    errors.RcloneRemoteRefused.key,
-    errors.RcloneUnsuitable.key,
-    errors.BucketMissing.key,
-    errors.BucketWrongRegion.key,
-    errors.CertificateRefused.key,
-    errors.ClockWrong.key,
-    errors.TargetBusy.key,
-    errors.StorageClassRefused.key,
-    errors.PlainHttpRefused.key,
-    errors.InvalidEndpoint.key,
-    errors.InvalidStoreKey.key,
-    errors.TargetUnavailableError.key,
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +98,7 @@ def _target_state(target: TargetStatus) -> str | None:
     """What keeps a target from working; nothing is known before it was first looked at."""
     if target.state == "unknown":
         return None
-    return target.state if target.state in TARGET_STATES else errors.TargetUnavailableError.key
+    return target.state if target.state in TARGET_STATES else TargetUnavailableError.key
 
 
 def _size(

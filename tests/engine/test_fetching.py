@@ -124,6 +124,7 @@ async def test_a_child_that_hangs_is_ended(world: World, monkeypatch: pytest.Mon
     async with in_the_middle(world) as (core, run_id, pids):
         os.kill(pids[0], signal.SIGSTOP)
         await until(lambda: not alive(pids[0]))
+        assert pids[0] not in fetchers(core).pids
         await ends_well(world, core, run_id)
 
 

@@ -122,7 +122,7 @@ class Connections:
                 connection.close()
                 if not used:  # the other side may close what lay idle at any time
                     raise
-            except BaseException:
+            except BaseException:  # a cancelled job too: no connection may stay half used
                 connection.close()
                 raise
 

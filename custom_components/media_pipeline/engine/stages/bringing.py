@@ -35,7 +35,7 @@ async def bring(
                 raise CopyMismatch("a copy brought back has other bytes than were sent")
             if copy.role not in WRITTEN_ROLES:
                 check_container(into, split_name(filename)[1])
-        except BaseException:
+        except BaseException:  # whatever is wrong with it, nobody may take it for a good file
             into.unlink(missing_ok=True)
             raise
 

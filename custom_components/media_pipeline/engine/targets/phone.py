@@ -175,7 +175,7 @@ class PhoneTarget:
                 replace=replace,
                 on_bytes=on_bytes,
             )
-        except BaseException:
+        except BaseException:  # cancelled too: what did not arrive takes no room
             self._room += size
             raise
         if delivery.already_there:

@@ -110,8 +110,8 @@ async def _write_kept(
             await remove_part(session, part)
             await _fill(link, session, item, part, None, on_bytes)
     except asyncio.CancelledError, TargetUnreachable:
-        raise
-    except BaseException:
+        raise  # the next try goes on with what is there
+    except BaseException:  # all else makes what is there useless
         await link.discard(session, part)
         raise
     return part

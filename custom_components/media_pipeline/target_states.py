@@ -1,0 +1,47 @@
+"""What the state of a target can be: fine, or the error that keeps it from working."""
+
+from typing import Final
+
+from .engine import errors
+
+TARGET_STATES: Final = [
+    "ok",
+    errors.MarkerMissing.key,
+    errors.MarkerForeign.key,
+    errors.TargetTaken.key,
+    errors.DeviceChanged.key,
+    errors.TargetFull.key,
+    errors.TargetReadOnly.key,
+    errors.TargetUnreachable.key,
+    errors.TargetAuthFailed.key,
+    errors.HostKeyChanged.key,
+    errors.NoSftpService.key,
+    errors.TargetPathMissing.key,
+    errors.InvalidKey.key,
+    errors.EncryptionKeyDiffers.key,
+    errors.ActionMissing.key,
+    errors.ActionKeepsFailing.key,
+    errors.TargetWaiting.key,
+    errors.PhoneNotCharging.key,
+    errors.PhoneNotOnWifi.key,
+    errors.PhoneTooHot.key,
+    errors.PhoneWindowFull.key,
+    errors.NoWebdav.key,
+    errors.RcloneMissing.key,
+    errors.RcloneTooOld.key,
+    errors.RcloneNoPassword.key,
+    errors.RcloneNoServe.key,
+    errors.RcloneRemoteUnknown.key,
+    errors.RcloneRemoteRefused.key,
+    errors.RcloneUnsuitable.key,
+    errors.BucketMissing.key,
+    errors.BucketWrongRegion.key,
+    errors.CertificateRefused.key,
+    errors.ClockWrong.key,
+    errors.TargetBusy.key,
+    errors.StorageClassRefused.key,
+    errors.PlainHttpRefused.key,
+    errors.InvalidEndpoint.key,
+    errors.InvalidStoreKey.key,
+    errors.TargetUnavailableError.key,
+]
