@@ -111,11 +111,14 @@ async def test_a_card_is_archived_compressed_delivered_and_proven(config: Engine
         await engine.start_run()
 
 
-async def test_stopping_in_the_middle_of_a_run_and_starting_again(config: EngineConfig) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.05])
+async def test_stopping_in_the_middle_of_a_run_and_starting_again(
+    config: EngineConfig, seconds: float
+) -> None:
     engine = Engine(config, on_snapshot=lambda _: None, on_event=lambda _: None)
     await engine.start()
-    await engine.start_run()
-    await asyncio.sleep(0.05)
+    await engine.start_run(actor="somebody")
+    await asyncio.sleep(seconds)
     await engine.stop()
     engine = Engine(config, on_snapshot=lambda _: None, on_event=lambda _: None)
     await engine.start()

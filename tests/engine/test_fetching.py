@@ -123,8 +123,8 @@ async def test_a_child_that_hangs_is_ended(world: World, monkeypatch: pytest.Mon
     monkeypatch.setattr(child_module, "_SILENT_SECONDS", 1.5)
     async with in_the_middle(world) as (core, run_id, pids):
         os.kill(pids[0], signal.SIGSTOP)
-        await until(lambda: not alive(pids[0]))
-        assert pids[0] not in fetchers(core).pids
+        await until(lambda: pids[0] not in fetchers(core).pids)
+        assert not alive(pids[0])
         await ends_well(world, core, run_id)
 
 

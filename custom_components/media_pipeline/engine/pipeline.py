@@ -112,7 +112,7 @@ class Run:
             error=error or next((e.key for e in self.context.problems.values()), None),
         )
         try:
-            await self.context.catalog.write(store.end_run, summary)
+            await self.context.catalog.write(store.end_run, summary, self.actor)
         except PipelineError as err:  # a full disk: the next start marks the run as interrupted
             _LOGGER.warning("the end of run %s is not written down: %s", self.run_id, err.key)
         if self.extra is None and (event := _OUTCOME_EVENT.get(outcome)):

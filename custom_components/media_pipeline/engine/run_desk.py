@@ -94,7 +94,8 @@ class RunDesk:
     def launch(self, run: Run) -> asyncio.Task[RunSummary]:
         """Start a run."""
         self._run = run
-        self._task = asyncio.create_task(self._execute(run))
+        # begun at once: a task that is cancelled before its first step never writes down its end
+        self._task = asyncio.create_task(self._execute(run), eager_start=True)
         self._core.spawn(self._pump(run))
         return self._task
 

@@ -75,18 +75,25 @@ def start_run(
     )
 
 
-def end_run(connection: Connection, summary: RunSummary) -> None:
-    """A run ended."""
-    connection.execute(
-        update(runs)
-        .where(runs.c.id == summary.run_id)
-        .values(
-            ended=summary.ended,
-            outcome=summary.outcome,
-            error=summary.error,
-            counts=json.dumps(summary.counts),
+def end_run(connection: Connection, summary: RunSummary, actor: str | None = None) -> None:
+    """A run ended; one that was stopped before its beginning was written down gets its row now."""
+    end = {
+        "ended": summary.ended,
+        "outcome": summary.outcome,
+        "error": summary.error,
+        "counts": json.dumps(summary.counts),
+    }
+    begun = connection.execute(update(runs).where(runs.c.id == summary.run_id).values(end))
+    if not begun.rowcount:
+        connection.execute(
+            insert(runs).values(
+                id=summary.run_id,
+                stages=",".join(summary.stages),
+                actor=actor,
+                started=summary.started,
+                **end,
+            )
         )
-    )
     write_journal(
         connection,
         f"run_{summary.outcome}",
