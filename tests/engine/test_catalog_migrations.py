@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from custom_components.media_pipeline.engine.catalog.database import Catalog
-from custom_components.media_pipeline.engine.catalog.migrate import upgrade
+from custom_components.media_pipeline.engine.catalog.migrate import MIGRATIONS, upgrade
 from custom_components.media_pipeline.engine.catalog.schema import metadata
 from custom_components.media_pipeline.engine.catalog.store import get_values, set_values
 from custom_components.media_pipeline.engine.errors import CatalogUnusable
@@ -58,15 +60,28 @@ def test_the_next_listing_begins_anew(tmp_path: Path) -> None:
 
 def test_indexes_of_the_migrations_are_those_of_the_schema(tmp_path: Path) -> None:
     migrated = create_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    upgrade(migrated, FIRST)
     upgrade(migrated)
     made = create_engine(f"sqlite:///{tmp_path / 'b.db'}")
-    metadata.create_all(made)
+    upgrade(made)  # a new file takes no steps
     for name in metadata.tables:
         assert {i["name"] for i in inspect(migrated).get_indexes(name)} == {
             i["name"] for i in inspect(made).get_indexes(name)
         }
-    migrated.dispose()
-    made.dispose()
+        assert {c["name"]: c["default"] for c in inspect(migrated).get_columns(name)} == {
+            c["name"]: c["default"] for c in inspect(made).get_columns(name)
+        }
+    for engine in (migrated, made):
+        with engine.connect() as connection:
+            assert MigrationContext.configure(connection).get_current_revision() == newest()
+        engine.dispose()
+
+
+def newest() -> str | None:
+    """As Alembic reads it out of the revisions."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return ScriptDirectory.from_config(config).get_current_head()
 
 
 async def test_wal_private_file_and_values(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,9 @@ from .errors import (
     TargetUnavailableError,
     TransientError,
 )
-from .marker import FolderIdentity, check_folder, claim_folder, device_of
+from .marker import FolderIdentity, Watch, claim_folder, device_of
 from .names import names_for
+from .writing import Names, Writing
 
 _LOGGER = logging.getLogger(__name__)
 PARTS: Final = ".media_pipeline/parts"
@@ -42,6 +44,8 @@ class Archive:
         self.root = root
         self.reserve = reserve
         self._identity = identity
+        self._watch = None if identity is None else Watch(root, identity)
+        self._names = Names()
 
     @property
     def identity(self) -> FolderIdentity | None:
@@ -57,6 +61,7 @@ class Archive:
             if self._identity is None:
                 self.root.mkdir(parents=True, exist_ok=True)
                 self._identity = claim_folder(self.root)
+                self._watch = Watch(self.root, self._identity)
             self.check()
             (self.root / PARTS).mkdir(parents=True, exist_ok=True)
         except OSError as err:
@@ -64,10 +69,10 @@ class Archive:
 
     def check(self) -> None:
         """Refuse to go on when the folder is not the one we know. Blocking."""
-        if self._identity is None:
+        if self._watch is None:
             raise MarkerMissing("the archive was never opened", path=str(self.root))
         try:
-            check_folder(self.root, self._identity)
+            self._watch.check()
         except OSError as err:
             raise os_error(err, self.root) from err
 
@@ -96,19 +101,20 @@ class Archive:
                 f"{free} bytes free, {size} needed", path=str(self.root), free=str(free)
             )
 
-    def publish(self, part: Path, relative: str, sha256: str) -> str:
+    def publish(self, part: Path, relative: str, sha256: str, *, flush: bool = True) -> str:
         """Give a finished, flushed part file its name without overwriting anything. Blocking.
 
         Returns the relative path used: another one when foreign bytes were in the way; the part
         file is dropped when the very same bytes lie there already (a crash after publishing).
+        Without ``flush`` the name lasts after a call of ``flush`` only.
         """
         self.check()
         try:
             for candidate in names_for(relative, sha256):
                 final = self.path_of(candidate)
-                final.parent.mkdir(parents=True, exist_ok=True)
-                if move_new(part, final):
-                    _flush_folder(final.parent)
+                if _move_new_into(part, final):
+                    if flush:
+                        _flush_folder(final.parent)
                     return candidate
                 if hash_file(final).sha256 == sha256:
                     _flush_folder(final.parent)  # a crash may have come before that
@@ -136,26 +142,39 @@ class Archive:
                 return place
         return None
 
-    def write_record(self, relative: str, data: bytes, key: str) -> str:
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """For records and sidecars, which get their names at the end of the block. Blocking.
+
+        They last after ``flush``.
+        """
+        try:
+            with Writing(self._names) as writing:
+                yield writing
+        except OSError as err:
+            raise os_error(err, self.root) from err
+
+    def write_record(self, relative: str, data: bytes, key: str, writing: Writing) -> str:
         """Write our record of the asset ``key``, over an older one of it only. Blocking.
 
-        Returns the relative path used: another one when somebody else's file is in the way. It
-        lasts after ``flush``.
+        Returns the relative path used: another one when somebody else's file is in the way.
         """
-        return self._write_over(relative, data, lambda path: _is_record_of(path, key))
+        return self._write_over(relative, data, lambda path: _is_record_of(path, key), writing)
 
-    def write_sidecar(self, relative: str, data: bytes, before: str | None) -> str:
+    def write_sidecar(
+        self, relative: str, data: bytes, before: str | None, writing: Writing
+    ) -> str:
         """Write our sidecar, over one that is as we left it (SHA-256 ``before``) only. Blocking.
 
         Other programs keep their own words in sidecars of this name: theirs, and ours after they
-        changed it, are left alone, and ours gets another name. Returns the relative path used. It
-        lasts after ``flush``.
+        changed it, are left alone, and ours gets another name. Returns the relative path used.
         """
         ours = {before, hashlib.sha256(data).hexdigest()}
         return self._write_over(
             relative,
             data,
             lambda path: hash_file(path).sha256 in ours or not path.read_bytes().strip(b"\0"),
+            writing,
         )
 
     def write_manifest(
@@ -169,30 +188,27 @@ class Archive:
         there, sha256 = self.path_of(relative), hashlib.sha256(data).hexdigest()
         if there.is_file() and hash_file(there).sha256 == sha256:
             return relative
-        path = self._write_over(
-            relative,
-            data,
-            lambda there: hash_file(there).sha256 == before or older(there.read_bytes()),
-        )
+        with self.writing() as writing:
+            path = self._write_over(
+                relative,
+                data,
+                lambda there: hash_file(there).sha256 == before or older(there.read_bytes()),
+                writing,
+            )
         self.flush([path])
         return path
 
-    def _write_over(self, relative: str, data: bytes, ours: Callable[[Path], bool]) -> str:
+    def _write_over(
+        self, relative: str, data: bytes, ours: Callable[[Path], bool], writing: Writing
+    ) -> str:
         self.check()
         sha256 = hashlib.sha256(data).hexdigest()
         try:
             for candidate in names_for(relative, sha256):
                 final = self.path_of(candidate)
-                if final.exists() and not ours(final):
+                if not writing.take(final) or (final.exists() and not ours(final)):
                     continue
-                # the files themselves may lie elsewhere, adopted where another program put them
-                final.parent.mkdir(parents=True, exist_ok=True)
-                temp = final.with_name(f".{final.name}.mp-part")
-                with temp.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temp.replace(final)
+                writing.add(final, data)
                 return candidate
         except OSError as err:
             raise os_error(err, self.root) from err
@@ -225,6 +241,15 @@ def _is_record_of(path: Path, key: str) -> bool:
     except ValueError:
         return not data.strip(b"\0")
     return isinstance(found, dict) and found.get("key") == key and "format" in found
+
+
+def _move_new_into(part: Path, final: Path) -> bool:
+    """``move_new`` into a folder that may not be there yet."""
+    try:
+        return move_new(part, final)
+    except FileNotFoundError:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        return move_new(part, final)
 
 
 def move_new(part: Path, final: Path) -> bool:

@@ -143,6 +143,35 @@ def claim_folder(folder: Path, owner: str | None = None) -> FolderIdentity:
     return FolderIdentity(marker_id, device_of(folder))
 
 
+class Watch:
+    """Checks one folder again and again: what was seen before costs one look at its marker.
+
+    Any thread may use it.
+    """
+
+    def __init__(self, folder: Path, known: FolderIdentity) -> None:
+        """Nothing was seen yet."""
+        self._folder, self._known = folder, known
+        self._marker = folder / MARKER_NAME
+        self._seen: tuple[int, ...] | None = None
+
+    def check(self) -> None:
+        """See ``check_folder``. Blocking."""
+        try:
+            now = _look_of(self._marker.stat())
+        except FileNotFoundError, NotADirectoryError:
+            now = None
+        if now is not None and now == self._seen:
+            return  # the very file that was read before, on the same device
+        self._seen = None
+        check_folder(self._folder, self._known)
+        self._seen = now
+
+
+def _look_of(stat: os.stat_result) -> tuple[int, ...]:
+    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
 def check_folder(folder: Path, known: FolderIdentity) -> None:
     """Refuse a folder that is not the one remembered. Blocking.
 

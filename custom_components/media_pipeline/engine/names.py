@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Final
@@ -49,9 +50,11 @@ def with_tag(path: str, tag: str) -> str:
     return f"{parent}/{tagged}" if parent else tagged
 
 
-def names_for(path: str, sha256: str) -> tuple[str, ...]:
+def names_for(path: str, sha256: str) -> Iterator[str]:
     """The names to try in turn when others hold foreign bytes; the same ones every time."""
-    return (path, *(with_tag(path, sha256[:length]) for length in _TAG_LENGTHS))
+    yield path
+    for length in _TAG_LENGTHS:
+        yield with_tag(path, sha256[:length])
 
 
 def dated_folder(captured: int | None) -> str:

@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger(__name__)
 _TICK = 1.0
 _PAUSED = "paused"
 # The numbers over the whole catalog may cost at most this share of the time.
-_STATS_SHARE = 0.2
+_STATS_SHARE = 0.1
 
 
 class RunDesk:

@@ -17,6 +17,8 @@ class Order:
     """The announced checksum where its scheme is known; without one nobody could prove the end."""
     suffix: str
     """The ending of the file's name, which says what its content must be."""
+    read_soon: bool = True
+    """False when nobody reads the file again soon: it need not stay in memory."""
 
 
 @dataclass(frozen=True, slots=True)

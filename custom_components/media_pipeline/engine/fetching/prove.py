@@ -1,5 +1,6 @@
 """Is what arrived the announced file, and whole? For both ways of fetching."""
 
+import os
 from pathlib import Path
 
 from ..checksums import Digest
@@ -18,7 +19,20 @@ def prove(order: Order, digest: Digest) -> Proof:
         if is_error_text(part):
             raise ErrorBody(f"an error text: {wrong.detail}") from wrong
         raise wrong
-    return Proof(digest.sha256, check_container(part, order.suffix))
+    proof = Proof(digest.sha256, check_container(part, order.suffix))
+    if not order.read_soon:
+        _forget(part)
+    return proof
+
+
+def _forget(part: Path) -> None:
+    """Give back the memory that the kernel keeps a flushed file in.
+
+    A library is larger than memory. Its files would push out what Home Assistant and other programs
+    read again and again, and each would take pages that have to be made ready first.
+    """
+    with part.open("rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _compare(order: Order, digest: Digest) -> CorruptError | None:

@@ -18,6 +18,8 @@ class Traffic:
     """Hears how many bytes arrived, in pieces."""
     connections: int
     """Downloads at the same time; more may be flushed and proven meanwhile."""
+    read_soon: bool = True
+    """See ``Order``."""
     turns: asyncio.Semaphore = field(init=False)
     """For downloads within this process."""
 

@@ -23,6 +23,7 @@ _MUST_BE_KNOWN = frozenset(
     }
 )  # fmt: skip
 _TEXT_ALLOWED = frozenset({".json", ".xml", ".xmp", ".svg", ".html", ".htm", ".txt"})
+_BUFFER = 4096  # ``Data`` has a window of its own
 _BOX_KINDS = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 _MARKUP = re.compile(rb"<(!doctype|html|head|body|\?xml|error)[\s>]", re.IGNORECASE)
 _JSON = re.compile(rb'(\{\s*("|\}\s*$)|\[\s*(\{|"|\]\s*$))')
@@ -39,7 +40,7 @@ def check_container(path: Path, expected: str | None = None) -> str:
     """
     suffix = "" if expected is None else "." + expected.lower().lstrip(".")
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER) as file:
             return check_data(Data(file), suffix)
     except FileNotFoundError as err:
         raise FileVanished(str(err)) from err
@@ -47,7 +48,7 @@ def check_container(path: Path, expected: str | None = None) -> str:
 
 def is_error_text(path: Path) -> bool:
     """Whether a file begins like an HTML, XML or JSON error text, and like no media we know."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=_BUFFER) as file:
         head = Data(file).read(0, 512)
     return _walker(head) is None and _is_error_text(head)
 

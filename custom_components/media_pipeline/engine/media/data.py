@@ -11,6 +11,7 @@ from typing import IO
 
 from ..errors import BrokenContainer
 
+_LEAST = 1 << 12
 _WINDOW = 1 << 16
 _CHUNK = 1 << 20
 
@@ -23,6 +24,7 @@ class Data:
         self._size = file.seek(0, 2)
         self._start = 0
         self._window = b""
+        self._ahead = _LEAST
 
     def __len__(self) -> int:
         return self._size
@@ -31,8 +33,11 @@ class Data:
         """Return the bytes from ``start``, fewer than ``size`` at the end of the file."""
         at = start - self._start
         if at < 0 or at + size > len(self._window):
+            # who goes on where the window ends wants more of it; who jumps wants a few numbers
+            goes_on = 0 <= at <= len(self._window)
+            self._ahead = min(self._ahead * 4, _WINDOW) if goes_on else _LEAST
             self._file.seek(start)
-            self._window = self._file.read(max(size, _WINDOW))
+            self._window = self._file.read(max(size, self._ahead))
             self._start, at = start, 0
         return self._window[at : at + size]
 

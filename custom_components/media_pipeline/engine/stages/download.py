@@ -69,7 +69,7 @@ class Downloader:
         self._traffic = traffic
 
     async def fetch(self, row: Any) -> Archived:
-        """Archive one resource (a row of the queue).
+        """Archive one resource (a row of the queue). Its name lasts after ``Archive.flush``.
 
         Raises AssetGone, CorruptError kinds (the part file is removed, except after a short body,
         which is continued), TargetUnavailableError kinds for the archive and the source's errors.
@@ -135,7 +135,7 @@ class Downloader:
             if url is None:
                 raise AssetGone("deleted at the source")
             try:
-                return await self._source.save(_order(row, path, url), self._traffic)
+                return await self._source.save(self._order(row, path, url), self._traffic)
             except UrlExpired, FileVanished:
                 # also when it is not there: the record says what is
                 url, refused = None, url
@@ -148,20 +148,20 @@ class Downloader:
                     await asyncio.to_thread(path.unlink, missing_ok=True)
                 await asyncio.sleep(_PAUSE * attempt)
 
+    def _order(self, row: Any, path: Path, url: str) -> Order:
+        return Order(
+            url=url,
+            part=str(path),
+            size=row.size,
+            apple=row.checksum if row.checksum_known else None,
+            suffix=split_name(row.filename)[1],
+            read_soon=self._traffic.read_soon,
+        )
+
     def _publish(self, row: Any, path: Path, proof: Proof) -> Archived:
         if row.captured is not None:
             # a negative or huge time is a fact about the photo that some file systems refuse
             with contextlib.suppress(OSError, OverflowError):
                 os.utime(path, (row.captured / 1000, row.captured / 1000))
-        place = self._archive.publish(path, place_of(row), proof.sha256)
+        place = self._archive.publish(path, place_of(row), proof.sha256, flush=False)
         return Archived(place, proof.sha256, row.size, proof.container)
-
-
-def _order(row: Any, path: Path, url: str) -> Order:
-    return Order(
-        url=url,
-        part=str(path),
-        size=row.size,
-        apple=row.checksum if row.checksum_known else None,
-        suffix=split_name(row.filename)[1],
-    )

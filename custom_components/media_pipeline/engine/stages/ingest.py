@@ -45,6 +45,8 @@ _NETWORK_FAILURES = 20
 _LOOK_UP = 200
 # Files in work for each download: others are flushed, proven and written down meanwhile.
 _UNDER_WAY = 3
+# Stages that read each file once more when it is here.
+_READERS = frozenset({Stage.COMPRESS, Stage.SYNC})
 SOURCE = "source"
 
 
@@ -69,7 +71,11 @@ class Ingest:
             return
         addresses = Addresses(context.source, context.catalog)
         twins = Twins(context.catalog, context.archive)
-        self._results = Gathered(context.catalog, results.archived)
+        self._results = Gathered(
+            context.catalog,
+            results.archived,
+            lambda files: context.archive.flush(file.path for file in files),
+        )
         downloader = Downloader(
             context.source,
             context.archive,
@@ -80,6 +86,7 @@ class Ingest:
                 Bandwidth(context.config.download_limit),
                 context.progress.moved,
                 context.config.downloads,
+                read_soon=not context.running.isdisjoint(_READERS),
             ),
         )
         self._listing = True
@@ -193,6 +200,9 @@ class Ingest:
         await context.control.checkpoint()
         try:
             done = await downloader.fetch(row)
+            await self._results.write(
+                results.ArchivedFile(row.id, done.path, done.sha256, done.size, done.container)
+            )
         except AssetGone:
             return  # the look-up that said so has written it down
         except Exception as err:  # a defect costs this item, not the run; see failure_of
@@ -201,9 +211,6 @@ class Ingest:
             await self._failed(context, row, err)
             return
         self._broken = 0
-        await self._results.write(
-            results.ArchivedFile(row.id, done.path, done.sha256, done.size, done.container)
-        )
         context.progress.done(self.stage, done.size, row.id)
         context.control.announce()
 

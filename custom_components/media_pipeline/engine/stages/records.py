@@ -21,6 +21,7 @@ from ..catalog.details import details_of
 from ..catalog.records import Known, Written, files_written, known_of
 from ..errors import PipelineError
 from ..model import Role
+from ..writing import Writing
 from .base import StageContext
 from .places import record_place_of
 from .xmp import SUFFIX, Told, sidecar
@@ -28,8 +29,8 @@ from .xmp import SUFFIX, Told, sidecar
 _BATCH: Final = 64
 # So many assets are written one after the other: their folders are then flushed once.
 _TOGETHER: Final = 16
-_PAUSE: Final = 2.0
-_REST: Final = 9.0
+_PAUSE: Final = 1.0
+_REST: Final = 2.0
 _FORMAT: Final = 1
 
 
@@ -80,21 +81,22 @@ def _write_some(
     """Write the files of some assets: what was written, and what ended it early. Blocking."""
     done: list[tuple[Known, list[Written]]] = []
     failed: PipelineError | None = None
-    for known in some:
-        try:
-            done.append((known, _write(archive, known)))
-        except PipelineError as err:
-            failed = err
-            break
+    with archive.writing() as writing:
+        for known in some:
+            try:
+                done.append((known, _write(archive, known, writing)))
+            except PipelineError as err:
+                failed = err
+                break
     archive.flush(file.path for _, files in done for file in files)
     return done, failed
 
 
-def _write(archive: Archive, known: Known) -> list[Written]:
+def _write(archive: Archive, known: Known, writing: Writing) -> list[Written]:
     """Write both files of one asset. Blocking."""
     asset = known.asset
     data = record_bytes(known)
-    place = archive.write_record(record_place_of(asset), data, asset.key)
+    place = archive.write_record(record_place_of(asset), data, asset.key, writing)
     written = [_written(Role.RECORD, place, data)]
     wanted = sidecar_place_of(known)
     if wanted is None:
@@ -104,7 +106,8 @@ def _write(archive: Archive, known: Known) -> list[Written]:
     # a folder's files say all this themselves; iCloud's database knows more than its files do
     if before is not None or asset.master_key is not None or told.anything:
         data = sidecar(told)
-        place = archive.write_sidecar(wanted, data, before.sha256 if before is not None else None)
+        last = before.sha256 if before is not None else None
+        place = archive.write_sidecar(wanted, data, last, writing)
         written.append(_written(Role.XMP, place, data))
     return written
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from itertools import batched
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...config import ICloudSourceConfig
 from ...errors import CodeRequired, SourceAccessDenied, SourceBadAnswer, ThrottledError
@@ -15,7 +15,6 @@ from ...model import AssetRecord, ChangePage, FreeResult, Usage
 from ..base import Download, FreeRequest
 from .answers import item_error
 from .client import CAP, PhotosClient, Zone
-from .download import Downloads
 from .freeing import Freeing
 from .listing import Listing
 from .pairing import Pairing
@@ -23,6 +22,9 @@ from .records import ASSET, is_gone
 from .session import PRIMARY, ICloudSession, SignInState
 from .values import text_of
 from .walk import Walk, ahead
+
+if TYPE_CHECKING:
+    from .download import Downloads
 
 _GONE: Final = frozenset({"NOT_FOUND", "UNKNOWN_ITEM"})
 
@@ -37,8 +39,8 @@ class ICloudSource:
         self.session = session
         self._config = config
         self._client = PhotosClient(session)
-        self._downloads = Downloads()
-        self._fetchers = Fetchers(self._downloads.fetch)
+        self._downloads: Downloads | None = None
+        self._fetchers = Fetchers(self._stream)
         self._zones: dict[str, Zone] | None = None
 
     async def open(self) -> None:
@@ -49,7 +51,8 @@ class ICloudSource:
     async def close(self) -> None:
         """Let go of connections and of the session's thread."""
         await self._fetchers.close()
-        await self._downloads.close()
+        if self._downloads is not None:
+            await self._downloads.close()
         await self.session.close()
 
     async def _libraries(self) -> dict[str, Zone]:
@@ -120,8 +123,16 @@ class ICloudSource:
 
     @asynccontextmanager
     async def _fetch(self, url: str, offset: int) -> AsyncIterator[Download]:
-        async with self._paced(), self._downloads.fetch(url, offset) as download:
+        async with self._paced(), self._stream(url, offset) as download:
             yield download
+
+    def _stream(self, url: str, offset: int) -> AbstractAsyncContextManager[Download]:
+        """Within this process. Most runs never need it, nor the time that its library loads."""
+        if self._downloads is None:
+            from .download import Downloads
+
+            self._downloads = Downloads()
+        return self._downloads.fetch(url, offset)
 
     async def save(self, order: Order, traffic: Traffic) -> Proof:
         """In a child process; not while the hosts of the bytes want us slow."""
