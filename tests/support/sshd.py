@@ -33,12 +33,15 @@ class RealSshd:
         internal_only: bool = False,
         key_type: str = "ssh-ed25519",
         jail: bool = False,
+        without: str = "",
     ) -> None:
         """``internal_only`` allows SFTP and no commands, as a locked-down NAS does.
 
         ``jail`` shows ``root`` as ``/``; that takes root, and folders that only root may change.
+        ``without`` names requests of SFTP that it neither offers nor takes.
         """
         self._jail = jail
+        self._without = without
         self.root = root
         self.port = free_port()
         self._internal_only = internal_only
@@ -140,7 +143,7 @@ class RealSshd:
             "PermitRootLogin prohibit-password",
             "MaxStartups 200",
             "LogLevel ERROR",
-            "Subsystem sftp internal-sftp",
+            f"Subsystem sftp internal-sftp{f' -P {self._without}' if self._without else ''}",
             # the user's own login scripts are none of the tests' business, and may take long
             f"SetEnv HOME={self._work}",
         ]

@@ -52,6 +52,8 @@ class Delivery:
     stored_sha256: str | None = None
     """Of the bytes that lie there, when they are not those of the source (encrypted); so ``size``.
     """
+    twin_differs: bool = False
+    """True when the copy that was to be copied there has other bytes; see ``CopiesThere``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,5 +191,25 @@ class MovingTarget(Protocol):
         """Rename a file below the root, making folders; False when it is gone or ``to`` is taken.
 
         Nothing is ever overwritten. Raises what ``Target.deliver`` raises.
+        """
+        ...
+
+
+@runtime_checkable
+class CopiesThere(Protocol):
+    """A target that can copy a file it holds, so that its bytes need not be sent once more."""
+
+    @property
+    def copies_there(self) -> bool:
+        """False when it can't do so (now); ask again after ``open``."""
+        ...
+
+    async def deliver_twin(
+        self, item: Shipment, twin: str, *, on_bytes: Callable[[int], None] | None = None
+    ) -> Delivery:
+        """Like ``Target.deliver``, by a copy of the file ``twin``, which should have these bytes.
+
+        The copy is hashed there before it is published; when anything is wrong with it or with
+        ``twin``, the file is sent. ``on_bytes`` gets only what was sent.
         """
         ...

@@ -94,6 +94,7 @@ async def load_library() -> None:
 def _import() -> None:
     from . import (  # noqa: F401
         remote_hash,
+        sftp_copy,
         sftp_delivery,
         sftp_many,
         sftp_reading,

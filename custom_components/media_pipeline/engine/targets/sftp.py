@@ -86,6 +86,22 @@ class SftpTarget:
 
         return await deliver_many(self._link, items, on_bytes)
 
+    @property
+    def copies_there(self) -> bool:
+        """See ``CopiesThere``: worth while only where the server hashes the new file, too."""
+        return self._link.copies
+
+    async def deliver_twin(
+        self, item: Shipment, twin: str, *, on_bytes: Callable[[int], None] | None = None
+    ) -> Delivery:
+        """See ``CopiesThere``."""
+        await load_library()
+        from .sftp_delivery import deliver
+
+        return await deliver(
+            self._link, item, replace=False, on_bytes=on_bytes, twin=check_path(twin)
+        )
+
     async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
         """See ``Target.prove``: the server hashes where it can, else the bytes are read back.
 

@@ -42,6 +42,8 @@ class SftpLink:
         """How the server runs commands for us; None when it does not."""
         self.streams = True
         """False once sending through the shell failed."""
+        self.copies_data = False
+        """True while the server copies files by itself when asked."""
         self.hard_links = True
         """False once the server's file system turned out to have none."""
         self.budget = Budget(config.bandwidth)
@@ -59,6 +61,14 @@ class SftpLink:
         self._failure: tuple[float, PipelineError] | None = None
         self._marker_read = 0.0
         self._orphans: set[str] = set()
+
+    @property
+    def copies(self) -> bool:
+        """True when the server copies a file, and tells the hash of what came of it.
+
+        Without the second all bytes would come over the line, to be hashed here.
+        """
+        return self.copies_data and self.shell is not None and not self.config.rules.read_back
 
     def forget_failure(self) -> None:
         """Let the next call try to connect, whatever happened a moment ago."""
@@ -89,6 +99,8 @@ class SftpLink:
 
         session = await SftpSession.start(self.config)
         try:
+            if not self._shell_known:
+                self.copies_data = session.sftp.supports_remote_copy
             if self.marker_id is None:
                 self.marker_id, self.shell = await claim(session, self.budget, self._owner)
             else:
