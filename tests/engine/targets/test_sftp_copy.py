@@ -9,6 +9,7 @@ import pytest
 from custom_components.media_pipeline.engine.config import SftpTargetConfig
 from custom_components.media_pipeline.engine.errors import TargetFull
 from custom_components.media_pipeline.engine.rules import TargetRules
+from custom_components.media_pipeline.engine.targets import sftp_copy
 from custom_components.media_pipeline.engine.targets.base import (
     Delivery,
     ProofRequest,
@@ -26,7 +27,7 @@ from .place import MTIME, Sample, make_sample, send
 
 OLD, NEW = "2024/05/IMG_0001.MOV", "Shared/2024/05/IMG_0001.MOV"
 SIZE = 5_000_000
-"""More than is sent in one request."""
+"""More than the server is asked to copy at a time, in these tests."""
 
 
 class Line:
@@ -75,8 +76,9 @@ async def make_line(server: RealSshd | Dropbear, sample: Sample) -> Line:
 
 
 @pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[Line]:
+async def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
     need_sshd()
+    monkeypatch.setattr(sftp_copy, "_STEP", 2 << 20)
     (tmp_path / "served").mkdir()
     made = await make_line(RealSshd(tmp_path / "served"), make_sample(tmp_path, SIZE))
     yield made
