@@ -244,7 +244,12 @@ def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> N
             free_bytes=info.free_bytes,
             state="ok",
             checked_at=now_ms(),
+            host_keys=info.identity.host_keys,
         )
+    )
+    # one server under two names would count as two places
+    connection.execute(
+        update(targets).where(targets.c.domain.in_(info.other_domains)).values(domain=info.domain)
     )
 
 

@@ -23,6 +23,8 @@ class TargetIdentity:
     """Device of the folder (folder targets) as text; None where there is none."""
     owner: str | None = None
     """Whose target it is (the archive's marker id), told to others by the marker."""
+    host_keys: str | None = None
+    """By which keys an SSH server may show itself (see ``known_keys``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class TargetInfo:
     """True when the bytes do not lie on the machine that Home Assistant runs on."""
     remote_hash: bool
     """True when the other side can hash files itself."""
+    other_domains: tuple[str, ...] = ()
+    """Further names of the same failure domain, under which other targets may know it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from .base import (
     TargetIdentity,
     TargetInfo,
 )
-from .hostkey import load_library, parse_host_key
+from .hostkey import load_library
+from .known_keys import KnownKeys
 from .paths import NameTaken, check_path, parent_of
 from .sftp_link import SftpLink
 
@@ -32,7 +33,8 @@ class SftpTarget:
     def __init__(self, config: SftpTargetConfig, identity: TargetIdentity) -> None:
         """``identity`` is what an earlier ``open`` told; empty for a folder never used before."""
         self._config = config
-        self._link = SftpLink(config, identity)
+        self.known_keys = KnownKeys(config.host_key, identity.host_keys)
+        self._link = SftpLink(config, identity, self.known_keys)
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. A folder never used before is tried out before it is marked."""
@@ -47,11 +49,12 @@ class SftpTarget:
         if off_machine is None:
             off_machine = not peer_is_local(session.conn)
         return TargetInfo(
-            identity=TargetIdentity(self._link.marker_id),
+            identity=TargetIdentity(self._link.marker_id, host_keys=self.known_keys.text),
             free_bytes=await session.free_bytes(),
-            domain=parse_host_key(self._config.host_key).fingerprint,
+            domain=self.known_keys.fingerprints[0],
             off_machine=off_machine,
             remote_hash=self._link.shell is not None,
+            other_domains=self.known_keys.fingerprints[1:],
         )
 
     async def deliver(

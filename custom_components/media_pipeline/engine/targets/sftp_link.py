@@ -12,6 +12,7 @@ from ..marker import MARKER_NAME
 from .base import TargetIdentity
 from .budget import Budget
 from .hostkey import load_library
+from .known_keys import KnownKeys
 
 if TYPE_CHECKING:
     from .remote_hash import RemoteShell
@@ -33,9 +34,10 @@ On a line that is cut again and again they would fill the disk before they are s
 class SftpLink:
     """One connection carries everything; when it broke, the next call makes a new one."""
 
-    def __init__(self, config: SftpTargetConfig, identity: TargetIdentity) -> None:
+    def __init__(self, config: SftpTargetConfig, identity: TargetIdentity, keys: KnownKeys) -> None:
         """``identity`` is what was remembered; empty for a folder never used before."""
         self.config = config
+        self._keys = keys
         self.marker_id = identity.marker_id
         self._owner = identity.owner
         self.shell: RemoteShell | None = None
@@ -97,7 +99,7 @@ class SftpLink:
         from .sftp_setup import check_marker, claim, try_out
         from .sftp_sweep import remove_part
 
-        session = await SftpSession.start(self.config)
+        session = await SftpSession.start(self.config, self._keys)
         try:
             if not self._shell_known:
                 self.copies_data = session.sftp.supports_remote_copy
