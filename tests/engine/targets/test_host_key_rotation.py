@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import asyncssh
@@ -110,13 +112,15 @@ async def test_a_key_never_announced_stops(rotating: Rotating, kind: str) -> Non
     assert caught.value.placeholders["found"] == stranger.get_fingerprint()
 
 
+def _are(lines: tuple[str, ...], known: KnownKeys) -> bool:
+    return known.lines == lines
+
+
 async def test_over_several_changes(rotating: Rotating) -> None:
     keys = [rotating.first, *(new_key() for _ in range(3))]
-    for now, soon in zip(keys, keys[1:], strict=False):
+    for now, soon in pairwise(keys):
         await rotating.serve(now, soon)
-        _, known = await rotating.visit(
-            lambda known, want=(line(now), line(soon)): known.lines == want  # type: ignore[misc]
-        )
+        _, known = await rotating.visit(partial(_are, (line(now), line(soon))))
 
     assert known.lines[0] == line(keys[-2])
     assert rotating.changes == 1 + 2 * 2, "announced; then twice shown, and announced"

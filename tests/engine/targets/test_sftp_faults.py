@@ -12,6 +12,7 @@ from custom_components.media_pipeline.engine.config import SftpTargetConfig
 from custom_components.media_pipeline.engine.errors import (
     HostKeyChanged,
     InvalidKey,
+    KeyLocked,
     NoSftpService,
     TargetAuthFailed,
     TargetFull,
@@ -75,9 +76,9 @@ async def test_encrypted_key(tmp_path: Path) -> None:
         passphrase="open sesame", rounds=8, ignore_few_rounds=True
     ).decode()
     try:
-        with pytest.raises(InvalidKey):
+        with pytest.raises(KeyLocked):
             await place.target(private_key=locked).open()
-        with pytest.raises(InvalidKey):
+        with pytest.raises(KeyLocked):
             await place.target(private_key=locked, passphrase="wrong").open()
         with pytest.raises(InvalidKey):
             await place.target(private_key="not a key").open()

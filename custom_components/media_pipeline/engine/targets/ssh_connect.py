@@ -32,7 +32,7 @@ _CHACHA: Final = "chacha20-poly1305@openssh.com"
 
 
 async def connect(config: SftpTargetConfig, keys: KnownKeys) -> asyncssh.SSHClientConnection:
-    """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable or InvalidKey.
+    """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable, InvalidKey or KeyLocked.
 
     ``keys`` are those that the server may show; it is told what the server shows and announces.
     """
