@@ -72,6 +72,8 @@ class TargetHub:
             target = self._new(self._configs[target_id], row)
             # known before it is opened: whatever cuts this off, ``close`` finds it
             self._made.append(target)
+            if isinstance(target, KnowsServer) and target.known_keys.void:
+                await self.forget_host_keys(target_id)
             try:
                 info = await target.open()
             except PipelineError as err:

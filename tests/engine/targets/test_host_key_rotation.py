@@ -152,6 +152,9 @@ def test_what_was_remembered_for_another_confirmed_key_says_nothing() -> None:
 
     assert KnownKeys(f"{first} comment", known.text).lines == (first, second)
     assert KnownKeys(third, known.text).lines == (third,)
+    assert KnownKeys(third, known.text).void
+    assert not KnownKeys(first, known.text).void
+    assert not KnownKeys(first).void
     for nonsense in ("", "{}", "[]", "null", '{"pinned": 1}', f'{{"pinned": "{first}"}}'):
         assert KnownKeys(first, nonsense).lines == (first,)
 

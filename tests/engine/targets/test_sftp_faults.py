@@ -162,6 +162,8 @@ async def test_server_away_and_back(remote: Place, tmp_path: Path) -> None:
 
 async def test_frozen_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_sshd()
+    noticed_after = ssh_connect._KEEPALIVE_SECONDS * (ssh_connect._KEEPALIVE_COUNT + 1)
+    assert noticed_after < 60, "within a minute; shortened here"
     monkeypatch.setattr(ssh_connect, "_KEEPALIVE_SECONDS", 0.3)
     server = await RealSshd(tmp_path / "served").start()
     place = Place("openssh", tmp_path / "served" / "t", server)

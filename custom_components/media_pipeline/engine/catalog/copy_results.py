@@ -244,7 +244,6 @@ def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> N
             free_bytes=info.free_bytes,
             state="ok",
             checked_at=now_ms(),
-            host_keys=info.identity.host_keys,
         )
     )
     # one server under two names would count as two places

@@ -24,7 +24,8 @@ class TargetIdentity:
     owner: str | None = None
     """Whose target it is (the archive's marker id), told to others by the marker."""
     host_keys: str | None = None
-    """By which keys an SSH server may show itself (see ``known_keys``)."""
+    """By which keys an SSH server may show itself (see ``known_keys``). It announces them at any
+    time after ``Target.open``, so they are no part of what that returns."""
 
 
 @dataclass(frozen=True, slots=True)

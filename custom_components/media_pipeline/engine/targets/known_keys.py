@@ -31,10 +31,13 @@ class KnownKeys:
         self.lines: tuple[str, ...] = (self._pinned,)
         """The first is the one that was shown last."""
         self.on_change: Callable[[], Awaitable[None]] | None = None
+        self.void = remembered is not None
+        """True when what was remembered is of no use: it belongs to another confirmed key."""
         with suppress(ValueError, TypeError, KeyError):
             stored = json.loads(remembered or "")
             if stored["pinned"] == self._pinned and stored["known"]:
                 self.lines = tuple(clean(line) for line in stored["known"])
+                self.void = False
 
     @property
     def text(self) -> str:

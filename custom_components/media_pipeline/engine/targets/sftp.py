@@ -49,7 +49,7 @@ class SftpTarget:
         if off_machine is None:
             off_machine = not peer_is_local(session.conn)
         return TargetInfo(
-            identity=TargetIdentity(self._link.marker_id, host_keys=self.known_keys.text),
+            identity=TargetIdentity(self._link.marker_id),
             free_bytes=await session.free_bytes(),
             domain=self.known_keys.fingerprints[0],
             off_machine=off_machine,
