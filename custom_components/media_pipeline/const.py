@@ -70,6 +70,7 @@ CONF_KIND: Final = "kind"
 CONF_CONTENT: Final = "content"
 CONF_OFF_MACHINE: Final = "off_machine"
 CONF_PRIVATE_KEY: Final = "private_key"
+CONF_PRIVATE_KEY_FILE: Final = "private_key_file"
 CONF_PASSPHRASE: Final = "passphrase"  # noqa: S105 the name of a field
 CONF_HOST_KEY: Final = "host_key"
 CONF_REMOTE: Final = "remote"

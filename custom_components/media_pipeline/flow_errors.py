@@ -86,6 +86,7 @@ TARGET_ERRORS: Final = FOLDER_ERRORS | {
             e.RcloneUnsuitable,
             e.RcloneFailed,
             e.InvalidKey,
+            e.KeyLocked,
             e.NameRefused,
             e.InvalidLayout,
             e.InvalidEncryptionKey,

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    FileSelector,
+    FileSelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -22,6 +24,7 @@ PASSWORD = TextSelector(
 SECRET = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off"))
 LOGIN = TextSelector(TextSelectorConfig(autocomplete="off"))
 KEY = TextSelector(TextSelectorConfig(multiline=True, autocomplete="off"))
+KEY_FILE = FileSelector(FileSelectorConfig(accept="*/*"))
 SWITCH = BooleanSelector()
 
 

@@ -41,6 +41,7 @@ TARGET_ISSUES: Final = {
     errors.TargetReadOnly.key: "target_read_only",
     errors.TargetAuthFailed.key: "target_auth_failed",
     errors.InvalidKey.key: "target_invalid_key",
+    errors.KeyLocked.key: "target_invalid_key",
     errors.HostKeyChanged.key: "host_key_changed",
     errors.NoSftpService.key: "no_sftp_service",
     errors.TargetPathMissing.key: "target_path_missing",

@@ -93,14 +93,19 @@ class TargetLookAgainFlow(LookAgainFlow):
     async def _async_is_fixed(self) -> bool:
         return await self._async_answers({**self.target.data})
 
-    async def _async_answers(self, data: dict[str, Any]) -> bool:
-        """Try the target out; a folder without the target's marker is not the target."""
+    async def _async_answers(self, data: dict[str, Any], *, new_key: bool = False) -> bool:
+        """Try the target out; a folder without the target's marker is not the target.
+
+        With a ``new_key``, which a person confirmed, what the server announced before is void.
+        """
         if self.entry.state is not ConfigEntryState.LOADED and not (
             await self.hass.config_entries.async_reload(self.entry.entry_id)
         ):
             return False
         config = build_target_config(data, self.target.subentry_id, self.target.title)
         try:
+            if new_key:
+                await self.entry.runtime_data.engine.forget_host_keys(self.target.subentry_id)
             await self.entry.runtime_data.engine.try_target(config)
         except PipelineError:
             return False
@@ -122,7 +127,7 @@ class HostKeyFlow(TargetLookAgainFlow):
         await load_library()
         if user_input is not None and self._shown is not None:
             changed = {**data, CONF_HOST_KEY: self._shown.line}
-            if await self._async_answers(changed):
+            if await self._async_answers(changed, new_key=True):
                 self.hass.config_entries.async_update_subentry(
                     self.entry, self.target, data=changed
                 )
@@ -138,10 +143,19 @@ class HostKeyFlow(TargetLookAgainFlow):
             errors=errors,
             description_placeholders={
                 **self.placeholders,
-                "old_fingerprint": parse_host_key(data[CONF_HOST_KEY]).fingerprint,
+                "old_fingerprint": parse_host_key(await self._async_known_key()).fingerprint,
                 "fingerprint": self._shown.fingerprint,
             },
         )
+
+    async def _async_known_key(self) -> str:
+        """The key that the server showed last: the confirmed one, or one that it announced."""
+        data = self.target.data
+        if self.entry.state is not ConfigEntryState.LOADED:
+            return str(data[CONF_HOST_KEY])
+        config = build_target_config({**data}, self.target.subentry_id, self.target.title)
+        known = await self.entry.runtime_data.engine.known_host_keys(config)
+        return known[0] if known else str(data[CONF_HOST_KEY])
 
 
 _SOURCE_FLOWS: Final[Mapping[str, type[LookAgainFlow]]] = {

@@ -18,6 +18,7 @@ TARGET_STATES: Final = [
     errors.NoSftpService.key,
     errors.TargetPathMissing.key,
     errors.InvalidKey.key,
+    errors.KeyLocked.key,
     errors.EncryptionKeyDiffers.key,
     errors.ActionMissing.key,
     errors.ActionKeepsFailing.key,

@@ -53,6 +53,8 @@ class FakeEngine:
         self.start_error: Exception | None = None
         self.next_start_error: PipelineError | None = None
         self.outcome = RunOutcome.COMPLETED
+        self.host_keys: tuple[str, ...] = ()
+        """What servers announced, the key shown last first."""
 
     def _called(self, name: str, **arguments: Any) -> None:
         self.calls.append((name, arguments))
@@ -186,6 +188,12 @@ class FakeEngine:
     async def try_target(self, config: TargetConfig) -> None:
         self._called("try_target")
         await probe_target(config)
+
+    async def known_host_keys(self, config: TargetConfig) -> tuple[str, ...]:
+        return self.host_keys
+
+    async def forget_host_keys(self, target_id: str) -> None:
+        self._called("forget_host_keys", target_id=target_id)
 
     async def set_gate(self, target_id: str, *, is_open: bool) -> None:
         self._called("set_gate", target_id=target_id, is_open=is_open)

@@ -33,12 +33,15 @@ class RealSshd:
         internal_only: bool = False,
         key_type: str = "ssh-ed25519",
         jail: bool = False,
+        without: str = "",
     ) -> None:
         """``internal_only`` allows SFTP and no commands, as a locked-down NAS does.
 
         ``jail`` shows ``root`` as ``/``; that takes root, and folders that only root may change.
+        ``without`` names requests of SFTP that it neither offers nor takes.
         """
         self._jail = jail
+        self._without = without
         self.root = root
         self.port = free_port()
         self._internal_only = internal_only
@@ -52,11 +55,17 @@ class RealSshd:
 
     def new_host_key(self, key_type: str = "ssh-ed25519") -> None:
         """Change the server's key; takes effect with the next start."""
-        key = asyncssh.generate_private_key(key_type)
-        path = self._work / "host_key"
-        path.write_bytes(key.export_private_key("openssh"))
-        path.chmod(0o600)
-        self.host_key = key.export_public_key("openssh").decode().strip()
+        self.use_host_keys(asyncssh.generate_private_key(key_type))
+
+    def use_host_keys(self, *keys: asyncssh.SSHKey) -> None:
+        """Have the server show the first of each kind, and announce all, from the next start on."""
+        self._host_keys = []
+        for number, key in enumerate(keys):
+            path = self._work / (f"host_key_{number}" if number else "host_key")
+            path.write_bytes(key.export_private_key("openssh"))
+            path.chmod(0o600)
+            self._host_keys.append(path)
+        self.host_key = keys[0].export_public_key("openssh").decode().strip()
 
     @property
     def access(self) -> SftpAccess:
@@ -130,7 +139,7 @@ class RealSshd:
         lines = [
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
-            f"HostKey {self._work / 'host_key'}",
+            *(f"HostKey {path}" for path in self._host_keys),
             "PidFile none",
             f"AuthorizedKeysFile {self._work / 'authorized_keys'}",
             "StrictModes no",
@@ -140,7 +149,7 @@ class RealSshd:
             "PermitRootLogin prohibit-password",
             "MaxStartups 200",
             "LogLevel ERROR",
-            "Subsystem sftp internal-sftp",
+            f"Subsystem sftp internal-sftp{f' -P {self._without}' if self._without else ''}",
             # the user's own login scripts are none of the tests' business, and may take long
             f"SetEnv HOME={self._work}",
         ]

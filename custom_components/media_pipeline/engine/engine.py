@@ -316,6 +316,17 @@ class Engine:
         await self._call(self._opened().targets.try_again(config))
         await self.refresh()
 
+    async def known_host_keys(self, config: TargetConfig) -> tuple[str, ...]:
+        """Host keys (OpenSSH's lines) that an SSH target accepts, the one shown last first.
+
+        They are the confirmed one and those that the server announced since.
+        """
+        return await self._call(self._opened().targets.known_host_keys(config))
+
+    async def forget_host_keys(self, target_id: str) -> None:
+        """Have an SSH target accept only the confirmed key: a person just looked at another."""
+        await self._call(self._opened().targets.forget_host_keys(target_id))
+
     async def test_target(self, target_id: str) -> list[Finding]:
         """Try out all that a target must be able to do; what each step showed. See ``trial``.
 

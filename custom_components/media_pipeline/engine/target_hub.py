@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .catalog import copy_results, work
+from .catalog import copy_results, host_keys, work
 from .catalog.database import Catalog
-from .config import TargetConfig
+from .config import SftpTargetConfig, TargetConfig
 from .errors import PipelineError, TargetWaiting, UnknownTarget
 from .home import AsksHome, Home
 from .targets.base import Target, TargetIdentity
+from .targets.known_keys import KnownKeys, KnowsServer
 from .targets.registry import make_target, probe_target
 from .targets.trial import Finding, try_out
 
@@ -70,6 +72,8 @@ class TargetHub:
             target = self._new(self._configs[target_id], row)
             # known before it is opened: whatever cuts this off, ``close`` finds it
             self._made.append(target)
+            if isinstance(target, KnowsServer) and target.known_keys.void:
+                await self.forget_host_keys(target_id)
             try:
                 info = await target.open()
             except PipelineError as err:
@@ -86,7 +90,7 @@ class TargetHub:
         ``config`` may differ from the stored one. Raises what ``Target.open`` raises.
         """
         row = (await self._catalog.read(work.known_targets))[config.target_id]
-        info = await probe_target(config, TargetIdentity(row.marker_id, row.device_id, self._owner))
+        info = await probe_target(config, self._identity(row))
         await self._catalog.write(copy_results.target_opened, config.target_id, info)
 
     async def test(self, target_id: str, private: Path) -> list[Finding]:
@@ -102,10 +106,29 @@ class TargetHub:
         return await try_out(target, private)
 
     def _new(self, config: TargetConfig, row: Any) -> Target:
-        target = self._make(config, TargetIdentity(row.marker_id, row.device_id, self._owner))
+        target = self._make(config, self._identity(row))
         if isinstance(target, AsksHome):
             target.home = self.home
+        if isinstance(target, KnowsServer):
+            target.known_keys.on_change = partial(self._keep, config.target_id, target.known_keys)
         return target
+
+    def _identity(self, row: Any) -> TargetIdentity:
+        return TargetIdentity(row.marker_id, row.device_id, self._owner, row.host_keys)
+
+    async def _keep(self, target_id: str, keys: KnownKeys) -> None:
+        await self._catalog.write(host_keys.remember, target_id, keys.text, keys.fingerprints)
+
+    async def known_host_keys(self, config: TargetConfig) -> tuple[str, ...]:
+        """By which keys (lines) a target's server may show itself, the one shown last first."""
+        if not isinstance(config, SftpTargetConfig):
+            return ()
+        text = await self._catalog.read(host_keys.remembered, config.target_id)
+        return KnownKeys(config.host_key, text).lines
+
+    async def forget_host_keys(self, target_id: str) -> None:
+        """From now on only the key counts that a person confirmed."""
+        await self._catalog.write(host_keys.forget, target_id)
 
     async def failed(self, target_id: str, err: PipelineError) -> None:
         """A target stopped working: let go of it and remember why."""

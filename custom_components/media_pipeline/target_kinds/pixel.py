@@ -21,6 +21,7 @@ from ..const import (
     CONF_NOTIFY_ACTION,
     CONF_PASSPHRASE,
     CONF_PRIVATE_KEY,
+    CONF_PRIVATE_KEY_FILE,
     CONF_PRUNE,
     CONF_TEMPERATURE_ENTITY,
     CONF_WIFI_ENTITY,
@@ -30,7 +31,7 @@ from ..const import (
 )
 from ..engine.model import Content
 from ..engine.targets.phone import PhoneModel, PixelTargetConfig
-from ..form_fields import KEY, SECRET, SWITCH, TEXT, number, one_of
+from ..form_fields import KEY, KEY_FILE, SECRET, SWITCH, TEXT, number, one_of
 from .base import CONTENT, NAME, Data, TargetKind
 from .sftp import place_on_server, server_of
 
@@ -73,6 +74,7 @@ PIXEL: Final = TargetKind(
             vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
             vol.Optional(CONF_PASSWORD): SECRET,
             vol.Optional(CONF_PRIVATE_KEY): KEY,
+            vol.Optional(CONF_PRIVATE_KEY_FILE): KEY_FILE,
             vol.Optional(CONF_PASSPHRASE): SECRET,
             vol.Required(CONF_PATH, default=_PATH): TEXT,
             vol.Required(CONF_CONTENT, default=Content.MOTION_PHOTOS.value): CONTENT,

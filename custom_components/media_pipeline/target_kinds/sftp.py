@@ -12,10 +12,11 @@ from ..const import (
     CONF_PARALLEL,
     CONF_PASSPHRASE,
     CONF_PRIVATE_KEY,
+    CONF_PRIVATE_KEY_FILE,
     TARGET_SFTP,
 )
 from ..engine.config import SftpTargetConfig
-from ..form_fields import KEY, SECRET, TEXT, number
+from ..form_fields import KEY, KEY_FILE, SECRET, TEXT, number
 from .base import CONTENTS, NAME, Data, TargetKind
 
 
@@ -57,6 +58,7 @@ SFTP: Final = TargetKind(
             vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
             vol.Optional(CONF_PASSWORD): SECRET,
             vol.Optional(CONF_PRIVATE_KEY): KEY,
+            vol.Optional(CONF_PRIVATE_KEY_FILE): KEY_FILE,
             vol.Optional(CONF_PASSPHRASE): SECRET,
             vol.Required(CONF_PATH): TEXT,
             **CONTENTS,

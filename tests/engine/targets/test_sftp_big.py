@@ -12,8 +12,11 @@ from custom_components.media_pipeline.engine.targets.base import ProofRequest, T
 from custom_components.media_pipeline.engine.targets.paths import part_path
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
 from tests.support.asyncssh_server import AsyncsshServer, Shell
+from tests.support.sshd import RealSshd
 
+from .conftest import need_sshd
 from .place import Place, Sample, make_sample, send
+from .test_sftp_many import shipments
 
 PATH = "2024/05/IMG_0001.MOV"
 SIZE = 40_000_000
@@ -231,3 +234,24 @@ async def test_bandwidth(remote: Place, tmp_path: Path, size: int) -> None:
     await send(target, sample, PATH)
 
     assert 1.5 < asyncio.get_running_loop().time() - began < 6
+
+
+async def test_bandwidth_of_one_stream_for_many(tmp_path: Path) -> None:
+    need_sshd()
+    (tmp_path / "served").mkdir()
+    server = await RealSshd(tmp_path / "served").start()
+    items = shipments(tmp_path, 24, 60_000)
+    total = sum(item.size for item in items)
+    config = server.access.target_config("t", bandwidth=total // 2)
+    target = SftpTarget(config, TargetIdentity())
+    try:
+        await target.open()
+        began = asyncio.get_running_loop().time()
+        results = await target.deliver_many(items)
+        took = asyncio.get_running_loop().time() - began
+    finally:
+        await target.close()
+        await server.close()
+
+    assert all(results)
+    assert took > 1.5

@@ -12,6 +12,7 @@ from custom_components.media_pipeline.engine.config import SftpTargetConfig
 from custom_components.media_pipeline.engine.errors import (
     HostKeyChanged,
     InvalidKey,
+    KeyLocked,
     NoSftpService,
     TargetAuthFailed,
     TargetFull,
@@ -75,9 +76,9 @@ async def test_encrypted_key(tmp_path: Path) -> None:
         passphrase="open sesame", rounds=8, ignore_few_rounds=True
     ).decode()
     try:
-        with pytest.raises(InvalidKey):
+        with pytest.raises(KeyLocked):
             await place.target(private_key=locked).open()
-        with pytest.raises(InvalidKey):
+        with pytest.raises(KeyLocked):
             await place.target(private_key=locked, passphrase="wrong").open()
         with pytest.raises(InvalidKey):
             await place.target(private_key="not a key").open()
@@ -161,6 +162,8 @@ async def test_server_away_and_back(remote: Place, tmp_path: Path) -> None:
 
 async def test_frozen_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_sshd()
+    noticed_after = ssh_connect._KEEPALIVE_SECONDS * (ssh_connect._KEEPALIVE_COUNT + 1)
+    assert noticed_after < 60, "within a minute; shortened here"
     monkeypatch.setattr(ssh_connect, "_KEEPALIVE_SECONDS", 0.3)
     server = await RealSshd(tmp_path / "served").start()
     place = Place("openssh", tmp_path / "served" / "t", server)

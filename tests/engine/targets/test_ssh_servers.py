@@ -20,6 +20,7 @@ from custom_components.media_pipeline.engine.targets.base import (
     ProofRequest,
     TargetIdentity,
 )
+from custom_components.media_pipeline.engine.targets.known_keys import KnownKeys
 from custom_components.media_pipeline.engine.targets.registry import probe_target
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
 from tests.support.asyncssh_server import AsyncsshServer
@@ -133,7 +134,8 @@ async def test_cipher_by_processor(
     need_sshd()
     monkeypatch.setattr(ssh_connect, "_has_aes", lambda: aes)
     server = await RealSshd(tmp_path).start()
-    conn = await ssh_connect.connect(server.access.target_config())
+    config = server.access.target_config()
+    conn = await ssh_connect.connect(config, KnownKeys(config.host_key))
     try:
         cipher = conn.get_extra_info("send_cipher")
         assert cipher == ("aes128-gcm@openssh.com" if aes else "chacha20-poly1305@openssh.com")

@@ -246,6 +246,10 @@ def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> N
             checked_at=now_ms(),
         )
     )
+    # one server under two names would count as two places
+    connection.execute(
+        update(targets).where(targets.c.domain.in_(info.other_domains)).values(domain=info.domain)
+    )
 
 
 def target_failed(connection: Connection, target_id: str, key: str) -> None:

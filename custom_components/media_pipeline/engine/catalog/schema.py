@@ -228,6 +228,7 @@ targets = Table(
     Column("state", String, nullable=False, server_default="unknown"),
     Column("free_bytes", Integer),
     Column("checked_at", Integer),
+    Column("host_keys", String),  # of an SSH server (see targets/known_keys.py)
 )
 
 copies = Table(

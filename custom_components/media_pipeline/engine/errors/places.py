@@ -76,9 +76,15 @@ class TargetPathMissing(TargetUnavailableError):
 
 
 class InvalidKey(NeedsUserError):
-    """The private key can't be read or needs a passphrase."""
+    """The private key can't be read."""
 
     key = "invalid_key"
+
+
+class KeyLocked(NeedsUserError):
+    """The private key needs a passphrase, or another one."""
+
+    key = "key_locked"
 
 
 class InvalidLayout(PermanentError):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..archive import os_error
 from ..catalog import chosen, copy_results, work
+from ..catalog.twins_there import WORTH_COPYING, doubt, twin_at
 from ..config import TargetConfig
 from ..errors import (
     FileVanished,
@@ -130,6 +131,7 @@ class Sync:
         source = context.archive.path_of(row.path)
         # only files of ours are ever written anew, and only over our own older one
         replace = row.role in WRITTEN_ROLES and row.copy_path is not None
+        twin = None
         try:
             try:
                 stat = await asyncio.to_thread(source.stat)
@@ -141,6 +143,8 @@ class Sync:
             if config.hand_off:
                 delivery = await hand_over(context, config, target, row, source, place, stat)
             else:
+                if not replace and together.copies_there and row.size >= WORTH_COPYING:
+                    twin = await context.catalog.read(twin_at, config.target_id, row)
                 delivery = await together.deliver(
                     source,
                     place,
@@ -148,6 +152,7 @@ class Sync:
                     sha256=row.sha256,
                     mtime=stat.st_mtime,
                     replace=replace,
+                    twin=twin.path if twin is not None else None,
                     on_bytes=context.progress.moved,
                 )
         except ArchiveAway:
@@ -164,6 +169,9 @@ class Sync:
             ):
                 _LOGGER.warning("a copy for a target was put aside: %s (%s)", failure.key, err)
             return
+        if twin is not None and delivery.twin_differs:
+            _LOGGER.warning("a copy at a target turned out to be wrong: %s", twin.path)
+            await context.catalog.write(doubt, twin.id)
         sent = partial(copy_results.copy_sent, stored_sha256=delivery.stored_sha256)
         await context.catalog.write(
             copy_results.copy_delivered if config.hand_off else sent,

@@ -23,6 +23,9 @@ class TargetIdentity:
     """Device of the folder (folder targets) as text; None where there is none."""
     owner: str | None = None
     """Whose target it is (the archive's marker id), told to others by the marker."""
+    host_keys: str | None = None
+    """By which keys an SSH server may show itself (see ``known_keys``). It announces them at any
+    time after ``Target.open``, so they are no part of what that returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class TargetInfo:
     """True when the bytes do not lie on the machine that Home Assistant runs on."""
     remote_hash: bool
     """True when the other side can hash files itself."""
+    other_domains: tuple[str, ...] = ()
+    """Further names of the same failure domain, under which other targets may know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Delivery:
     stored_sha256: str | None = None
     """Of the bytes that lie there, when they are not those of the source (encrypted); so ``size``.
     """
+    twin_differs: bool = False
+    """True when the copy that was to be copied there has other bytes; see ``CopiesThere``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,5 +196,25 @@ class MovingTarget(Protocol):
         """Rename a file below the root, making folders; False when it is gone or ``to`` is taken.
 
         Nothing is ever overwritten. Raises what ``Target.deliver`` raises.
+        """
+        ...
+
+
+@runtime_checkable
+class CopiesThere(Protocol):
+    """A target that can copy a file it holds, so that its bytes need not be sent once more."""
+
+    @property
+    def copies_there(self) -> bool:
+        """False when it can't do so (now); ask again after ``open``."""
+        ...
+
+    async def deliver_twin(
+        self, item: Shipment, twin: str, *, on_bytes: Callable[[int], None] | None = None
+    ) -> Delivery:
+        """Like ``Target.deliver``, by a copy of the file ``twin``, which should have these bytes.
+
+        The copy is hashed there before it is published; when anything is wrong with it or with
+        ``twin``, the file is sent. ``on_bytes`` gets only what was sent.
         """
         ...

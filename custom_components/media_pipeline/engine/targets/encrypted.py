@@ -33,6 +33,7 @@ from ..errors import (
     WrongEncryptionKey,
 )
 from .base import Delivery, ListedFile, MovingTarget, Proof, ProofRequest, Target, TargetInfo
+from .known_keys import KnowsServer
 from .landing import Landing
 from .local_files import Stopped
 from .tasks import run_in_pool
@@ -71,6 +72,8 @@ class EncryptedTarget:
         self._pool = ThreadPoolExecutor(2, "media-pipeline-encrypt")
         if isinstance(inner, MovingTarget):  # a name is no matter of encryption
             self.move = inner.move
+        if isinstance(inner, KnowsServer):
+            self.known_keys = inner.known_keys
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. Raises EncryptionKeyDiffers when our key opens nothing there."""

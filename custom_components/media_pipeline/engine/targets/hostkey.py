@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import HostKeyChanged, InvalidKey, TargetUnreachable
+from ..errors import HostKeyChanged, InvalidKey, KeyLocked, TargetUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _generate(comment: str) -> tuple[str, str]:
 
 
 async def check_private_key(private_key: str, passphrase: str | None = None) -> None:
-    """Raise InvalidKey unless the text is a private key that the passphrase opens."""
+    """Raise InvalidKey unless it is a private key, KeyLocked unless the passphrase opens it."""
     await load_library()
     await asyncio.to_thread(read_private_key, private_key, passphrase)
 
@@ -82,7 +82,11 @@ def read_private_key(private_key: str, passphrase: str | None) -> object:
 
     try:
         return asyncssh.import_private_key(private_key.strip() + "\n", passphrase or None)
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError) as err:
+    except asyncssh.KeyEncryptionError as err:
+        raise KeyLocked(f"the passphrase does not open the private key: {err}") from err
+    except (asyncssh.KeyImportError, ValueError) as err:
+        if not passphrase and "passphrase" in str(err).lower():
+            raise KeyLocked(f"the private key has a passphrase: {err}") from err
         raise InvalidKey(f"the private key can't be read: {err}") from err
 
 
@@ -94,6 +98,7 @@ async def load_library() -> None:
 def _import() -> None:
     from . import (  # noqa: F401
         remote_hash,
+        sftp_copy,
         sftp_delivery,
         sftp_many,
         sftp_reading,

@@ -102,6 +102,7 @@ class PhoneTarget:
         """``identity`` is what an earlier ``open`` told."""
         self._config = config
         self._sftp = SftpTarget(config, identity)
+        self.known_keys = self._sftp.known_keys
         self._session: SftpSession | None = None
         self._connecting = asyncio.Lock()
         self._room: int | None = None
@@ -127,7 +128,7 @@ class PhoneTarget:
 
         async with self._connecting:
             if self._session is None or not self._session.alive:
-                self._session = await SftpSession.start(self._config)
+                self._session = await SftpSession.start(self._config, self.known_keys)
             return self._session
 
     async def space(self) -> Space:

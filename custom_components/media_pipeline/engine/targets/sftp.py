@@ -14,7 +14,8 @@ from .base import (
     TargetIdentity,
     TargetInfo,
 )
-from .hostkey import load_library, parse_host_key
+from .hostkey import load_library
+from .known_keys import KnownKeys
 from .paths import NameTaken, check_path, parent_of
 from .sftp_link import SftpLink
 
@@ -32,7 +33,8 @@ class SftpTarget:
     def __init__(self, config: SftpTargetConfig, identity: TargetIdentity) -> None:
         """``identity`` is what an earlier ``open`` told; empty for a folder never used before."""
         self._config = config
-        self._link = SftpLink(config, identity)
+        self.known_keys = KnownKeys(config.host_key, identity.host_keys)
+        self._link = SftpLink(config, identity, self.known_keys)
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. A folder never used before is tried out before it is marked."""
@@ -49,9 +51,10 @@ class SftpTarget:
         return TargetInfo(
             identity=TargetIdentity(self._link.marker_id),
             free_bytes=await session.free_bytes(),
-            domain=parse_host_key(self._config.host_key).fingerprint,
+            domain=self.known_keys.fingerprints[0],
             off_machine=off_machine,
             remote_hash=self._link.shell is not None,
+            other_domains=self.known_keys.fingerprints[1:],
         )
 
     async def deliver(
@@ -85,6 +88,22 @@ class SftpTarget:
         from .sftp_many import deliver_many
 
         return await deliver_many(self._link, items, on_bytes)
+
+    @property
+    def copies_there(self) -> bool:
+        """See ``CopiesThere``: worth while only where the server hashes the new file, too."""
+        return self._link.copies
+
+    async def deliver_twin(
+        self, item: Shipment, twin: str, *, on_bytes: Callable[[int], None] | None = None
+    ) -> Delivery:
+        """See ``CopiesThere``."""
+        await load_library()
+        from .sftp_delivery import deliver
+
+        return await deliver(
+            self._link, item, replace=False, on_bytes=on_bytes, twin=check_path(twin)
+        )
 
     async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
         """See ``Target.prove``: the server hashes where it can, else the bytes are read back.

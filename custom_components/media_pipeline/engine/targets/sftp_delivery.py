@@ -5,12 +5,14 @@ Imports asyncssh: load it off the loop.
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace as replace_fields
 from typing import Final
 
 from ..errors import NameRefused, TargetFull, TargetUnreachable
 from ..names import names_for
 from .base import Delivery, Shipment
 from .paths import NameTaken, check_path, parent_of
+from .sftp_copy import TwinDiffers, copy_twin
 from .sftp_link import SftpLink
 from .sftp_parts import write_part
 from .sftp_proof import hash_of
@@ -22,9 +24,14 @@ _NAMES_AT_ONCE: Final = 3
 
 
 async def deliver(
-    link: SftpLink, item: Shipment, *, replace: bool, on_bytes: Callable[[int], None] | None
+    link: SftpLink,
+    item: Shipment,
+    *,
+    replace: bool,
+    on_bytes: Callable[[int], None] | None,
+    twin: str | None = None,
 ) -> Delivery:
-    """See ``Target.deliver``."""
+    """See ``Target.deliver``, and for ``twin`` ``CopiesThere.deliver_twin``."""
     check_path(item.path)
     async with link.slots:
         session = await link.session()
@@ -34,7 +41,14 @@ async def deliver(
         if free is not None and free < item.size + link.config.reserve_bytes:
             raise TargetFull(f"no room for {item.size} bytes", path=session.root)
         await session.make_folder(parent_of(final))
-        part = await write_part(link, session, item, final, on_bytes)
+        part, twin_differs = None, False
+        if twin is not None:
+            try:
+                part = await copy_twin(link, session, item, twin, final)
+            except TwinDiffers:
+                twin_differs = True
+        if part is None:
+            part = await write_part(link, session, item, final, on_bytes)
         try:
             delivery = await _publish(link, session, item, part, final, replace=replace)
         except BaseException:  # cancelled too: no half file may stay behind
@@ -43,7 +57,7 @@ async def deliver(
         if delivery.already_there:
             await link.discard(session, part)
         link.settled(part)
-        return delivery
+        return replace_fields(delivery, twin_differs=twin_differs)
 
 
 async def _choose(

@@ -12,6 +12,7 @@ from ..marker import MARKER_NAME
 from .base import TargetIdentity
 from .budget import Budget
 from .hostkey import load_library
+from .known_keys import KnownKeys
 
 if TYPE_CHECKING:
     from .remote_hash import RemoteShell
@@ -33,15 +34,18 @@ On a line that is cut again and again they would fill the disk before they are s
 class SftpLink:
     """One connection carries everything; when it broke, the next call makes a new one."""
 
-    def __init__(self, config: SftpTargetConfig, identity: TargetIdentity) -> None:
+    def __init__(self, config: SftpTargetConfig, identity: TargetIdentity, keys: KnownKeys) -> None:
         """``identity`` is what was remembered; empty for a folder never used before."""
         self.config = config
+        self._keys = keys
         self.marker_id = identity.marker_id
         self._owner = identity.owner
         self.shell: RemoteShell | None = None
         """How the server runs commands for us; None when it does not."""
         self.streams = True
         """False once sending through the shell failed."""
+        self.copies_data = False
+        """True while the server copies files by itself when asked."""
         self.hard_links = True
         """False once the server's file system turned out to have none."""
         self.budget = Budget(config.bandwidth)
@@ -59,6 +63,14 @@ class SftpLink:
         self._failure: tuple[float, PipelineError] | None = None
         self._marker_read = 0.0
         self._orphans: set[str] = set()
+
+    @property
+    def copies(self) -> bool:
+        """True when the server copies a file, and tells the hash of what came of it.
+
+        Without the second all bytes would come over the line, to be hashed here.
+        """
+        return self.copies_data and self.shell is not None and not self.config.rules.read_back
 
     def forget_failure(self) -> None:
         """Let the next call try to connect, whatever happened a moment ago."""
@@ -87,8 +99,10 @@ class SftpLink:
         from .sftp_setup import check_marker, claim, try_out
         from .sftp_sweep import remove_part
 
-        session = await SftpSession.start(self.config)
+        session = await SftpSession.start(self.config, self._keys)
         try:
+            if not self._shell_known:
+                self.copies_data = session.sftp.supports_remote_copy
             if self.marker_id is None:
                 self.marker_id, self.shell = await claim(session, self.budget, self._owner)
             else:

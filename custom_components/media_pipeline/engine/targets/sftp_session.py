@@ -25,6 +25,7 @@ from ..errors import (
     TargetReadOnly,
     TargetUnreachable,
 )
+from .known_keys import KnownKeys
 from .paths import NameTaken, parent_of
 from .ssh_connect import connect
 
@@ -63,9 +64,9 @@ class SftpSession:
         self._folders: set[str] = set()
 
     @classmethod
-    async def start(cls, config: SftpTargetConfig) -> Self:
+    async def start(cls, config: SftpTargetConfig, keys: KnownKeys) -> Self:
         """Log in and open the SFTP channel; raises what ``connect`` does, and NoSftpService."""
-        conn = await connect(config)
+        conn = await connect(config, keys)
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 sftp = await open_channel(conn)

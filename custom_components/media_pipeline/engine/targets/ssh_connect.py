@@ -19,6 +19,7 @@ from ..errors import (
     TargetUnreachable,
 )
 from .hostkey import HostKey, fetch_host_key, parse_host_key, read_private_key
+from .known_keys import KnownKeys, clean, fingerprint
 from .ssh_line import Line
 
 _CONNECT_SECONDS: Final = 20
@@ -30,9 +31,13 @@ _AES: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr",
 _CHACHA: Final = "chacha20-poly1305@openssh.com"
 
 
-async def connect(config: SftpTargetConfig) -> asyncssh.SSHClientConnection:
-    """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable or InvalidKey."""
-    options = await asyncio.to_thread(_options, config)
+async def connect(config: SftpTargetConfig, keys: KnownKeys) -> asyncssh.SSHClientConnection:
+    """Log in. Raises HostKeyChanged, TargetAuthFailed, TargetUnreachable, InvalidKey or KeyLocked.
+
+    ``keys`` are those that the server may show; it is told what the server shows and announces.
+    """
+    listener = _Announcements(keys)
+    options = await asyncio.to_thread(_options, config, keys, listener)
     try:
         conn = await asyncssh.connect(
             config.host, config.port, config=None, options=options, tunnel=Line()
@@ -40,8 +45,9 @@ async def connect(config: SftpTargetConfig) -> asyncssh.SSHClientConnection:
     except asyncssh.PermissionDenied as err:
         raise TargetAuthFailed(f"{config.host}: {err.reason}", host=config.host) from err
     except (OSError, asyncssh.Error) as err:
-        raise await _explain(config, err) from err
+        raise await _explain(config, keys, err) from err
     _send_no_filler(conn)
+    await keys.shown(listener.current)
     return conn
 
 
@@ -76,20 +82,51 @@ def peer_is_local(conn: asyncssh.SSHClientConnection) -> bool:
     return (mapped or address).is_loopback or bool(own and own[0] == peer[0])
 
 
-def _options(config: SftpTargetConfig) -> asyncssh.SSHClientConnectionOptions:
+class _Announcements:
+    """Hears which keys a server says it has, over a connection that is proven by one of ours."""
+
+    def __init__(self, keys: KnownKeys) -> None:
+        self._keys = keys
+        self.conn: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def current(self) -> str:
+        """The key that the connection is proven by."""
+        key = self.conn.get_server_host_key() if self.conn is not None else None
+        return _line(key) if key is not None else self._keys.lines[0]
+
+    async def __call__(
+        self,
+        added: Sequence[asyncssh.SSHKey],
+        _removed: Sequence[asyncssh.SSHKey],
+        retained: Sequence[asyncssh.SSHKey],
+        _revoked: Sequence[asyncssh.SSHKey],
+    ) -> None:
+        """The library checked the server's signature by each key in ``added``."""
+        await self._keys.announced(self.current, [_line(key) for key in (*retained, *added)])
+
+
+def _line(key: asyncssh.SSHKey) -> str:
+    return clean(key.export_public_key("openssh").decode())
+
+
+def _options(
+    config: SftpTargetConfig, known: KnownKeys, listener: _Announcements
+) -> asyncssh.SSHClientConnectionOptions:
     """Everything that may block: key derivation, reading /proc. Nothing of ~/.ssh is used."""
-    pinned = asyncssh.import_public_key(parse_host_key(config.host_key).line)
+    trusted = [asyncssh.import_public_key(parse_host_key(line).line) for line in known.lines]
     keys: list[Any] | None = None
     if config.private_key:
         keys = [read_private_key(config.private_key, config.passphrase)]
     ciphers = (*_AES, _CHACHA) if _has_aes() else (_CHACHA, *_AES)
     return asyncssh.SSHClientConnectionOptions(
         config=None,
-        client_factory=partial(_Asked, config.password),
+        client_factory=partial(_Asked, config.password, listener),
         username=config.username,
         password=config.password or None,
         client_keys=keys,
-        known_hosts=([pinned], [], []),
+        known_hosts=(trusted, [], []),
+        server_host_keys_handler=listener,
         agent_path=None,
         encryption_algs=list(ciphers),
         compression_algs=["none"],
@@ -103,8 +140,13 @@ def _options(config: SftpTargetConfig) -> asyncssh.SSHClientConnectionOptions:
 class _Asked(asyncssh.SSHClient):
     """Answers a server that asks for the password in a dialog, in whatever language."""
 
-    def __init__(self, password: str | None) -> None:
+    def __init__(self, password: str | None, listener: _Announcements) -> None:
         self._password = password
+        self._listener = listener
+
+    @override
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._listener.conn = conn
 
     @override
     def kbdint_auth_requested(self) -> str | None:
@@ -130,10 +172,10 @@ def _has_aes() -> bool:
     return True
 
 
-async def _explain(config: SftpTargetConfig, err: Exception) -> PipelineError:
+async def _explain(config: SftpTargetConfig, keys: KnownKeys, err: Exception) -> PipelineError:
     """A failed handshake: another host key, or the network.
 
-    A server that no longer has the pinned kind of key just hangs up, so it is asked for its keys
+    A server that no longer has a key of a known kind just hangs up, so it is asked for its keys
     before the network is blamed.
     """
     refused = isinstance(err, asyncssh.HostKeyNotVerifiable)
@@ -142,22 +184,21 @@ async def _explain(config: SftpTargetConfig, err: Exception) -> PipelineError:
         return TargetUnreachable(f"{config.host}: {err or 'no answer'}", host=config.host)
     if "authentication failures" in str(err):
         return TargetAuthFailed(f"{config.host}: {err}", host=config.host)
-    pinned = parse_host_key(config.host_key)
-    shown = await _shown_key(config, pinned)
-    if not refused and (shown is None or shown.line == pinned.line):
+    shown = await _shown_key(config, keys)
+    if not refused and (shown is None or shown.line in keys.lines):
         return TargetUnreachable(f"{config.host}: {err}", host=config.host)
+    expected = fingerprint(keys.lines[0])
     return HostKeyChanged(
-        f"{config.host} shows {shown.fingerprint if shown else 'another key'}, "
-        f"not {pinned.fingerprint}",
+        f"{config.host} shows {shown.fingerprint if shown else 'another key'}, not {expected}",
         host=config.host,
-        expected=pinned.fingerprint,
+        expected=expected,
         found=shown.fingerprint if shown else "?",
     )
 
 
-async def _shown_key(config: SftpTargetConfig, pinned: HostKey) -> HostKey | None:
-    key = asyncssh.import_public_key(pinned.line)
-    same_kind = [algorithm.decode() for algorithm in key.sig_algorithms]
+async def _shown_key(config: SftpTargetConfig, keys: KnownKeys) -> HostKey | None:
+    known = [asyncssh.import_public_key(line) for line in keys.lines]
+    same_kind = [algorithm.decode() for key in known for algorithm in key.sig_algorithms]
     for algorithms in (same_kind, []):
         with suppress(TargetUnreachable):
             return await fetch_host_key(config.host, config.port, algorithms=algorithms)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from .base import DeliversMany, Delivery, Shipment, Target
+from .base import CopiesThere, DeliversMany, Delivery, Shipment, Target
 
 SMALL: Final = 4 << 20
 """Bytes up to which a file counts as small; all of it is read at once."""
@@ -56,6 +56,11 @@ class Together:
             return _MOST * _STREAMS + self._parallel
         return self._parallel
 
+    @property
+    def copies_there(self) -> bool:
+        """Whether ``deliver`` has a use for a ``twin`` now."""
+        return isinstance(self._target, CopiesThere) and self._target.copies_there
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -73,10 +78,14 @@ class Together:
         sha256: str,
         mtime: float,
         replace: bool = False,
+        twin: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> Delivery:
-        """See ``Target.deliver``."""
+        """See ``Target.deliver``, and for ``twin`` ``CopiesThere.deliver_twin``."""
         item = Shipment(source, path, size, sha256, mtime)
+        if twin is not None and not replace and isinstance(self._target, CopiesThere):
+            async with self._slots:
+                return await self._target.deliver_twin(item, twin, on_bytes=on_bytes)
         if replace or size > SMALL or self._many is None or not self._many.takes_many:
             return await self._alone(item, on_bytes, replace=replace)
         waiting = _Waiting(item, on_bytes, asyncio.get_running_loop().create_future())
