@@ -29,7 +29,8 @@ def check_phone(hass: HomeAssistant, config: PixelTargetConfig) -> None:
             raise PhoneNotOnWifi("the phone is in another network")
     if entity := config.temperature_entity:
         try:
-            hot = float(_state(hass, entity)) > config.max_temperature
+            # written so that "nan", which is no temperature, is hot as well
+            hot = not float(_state(hass, entity)) <= config.max_temperature
         except ValueError:
             hot = True
         if hot:

@@ -83,6 +83,12 @@ def _made_again(target_id: str) -> Any:
     )
 
 
+def still_wanted(connection: Connection, target_id: str, resource_id: int) -> bool:
+    """False once the same photo was handed over as another file, since the queue was asked."""
+    query = select(resources.c.id).where(resources.c.id == resource_id, not_for_hand_off(target_id))
+    return connection.execute(query).first() is not None
+
+
 def put_unknown_aside(connection: Connection, target_id: str) -> int:
     """Hand-offs that began and whose end nobody saw; returns how many."""
     count = connection.execute(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, or_, select, update
 
 from ..clock import DAY, now_ms
 from ..model import CopyState
-from .hand_off import PRUNED, VANISHED, backed_up
+from .hand_off import ENOUGH_DAYS, PRUNED, VANISHED, backed_up
 from .schema import copies
 from .store import write_journal
 
@@ -30,7 +30,7 @@ def believed_there(connection: Connection, target_id: str) -> Sequence[Row[Any]]
 def seen(connection: Connection, there: Sequence[int], gone: Sequence[int]) -> None:
     """The phone was looked at: these copies lie there, those no longer do, and not by us."""
     now = now_ms()
-    another_day = func.coalesce(copies.c.seen_at, 0) / DAY != now // DAY
+    another_day = func.coalesce(copies.c.seen_at, 0) // DAY != now // DAY
     if there:
         connection.execute(
             update(copies)
@@ -50,10 +50,19 @@ def seen(connection: Connection, there: Sequence[int], gone: Sequence[int]) -> N
         )
 
 
-def not_told(connection: Connection, target_id: str) -> Sequence[Row[Any]]:
-    """Files that lie there and that the phone was not told of."""
+def to_tell(connection: Connection, target_id: str, before: int) -> Sequence[Row[Any]]:
+    """Files that lie there and that the phone was not told of, or before ``before`` and in vain.
+
+    In vain means that nothing speaks for a back-up yet.
+    """
     return connection.execute(
-        select(copies).where(*_there(target_id), copies.c.scanned_at.is_(None))
+        select(copies).where(
+            *_there(target_id),
+            or_(
+                copies.c.scanned_at.is_(None),
+                and_(copies.c.scanned_at < before, copies.c.seen_days < ENOUGH_DAYS),
+            ),
+        )
     ).all()
 
 
@@ -76,6 +85,13 @@ def told(connection: Connection, ids: Sequence[int]) -> None:
             update(copies).where(copies.c.id == bindparam("_id")).values(scanned_at=now_ms()),
             [{"_id": one} for one in ids],
         )
+
+
+def rescanned(connection: Connection, target_id: str, files: int, actor: str | None) -> None:
+    """Somebody had the phone told again of all that lies there."""
+    write_journal(
+        connection, "phone_rescan", actor=actor, subject=target_id, detail={"files": files}
+    )
 
 
 def pruned(connection: Connection, copy_id: int) -> None:
