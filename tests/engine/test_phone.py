@@ -400,6 +400,62 @@ async def test_days_are_counted_once(world: PhoneWorld) -> None:
         assert now.inferred == now.delivered > 0
 
 
+async def test_days_before_it_was_told_speak_for_nothing(world: PhoneWorld) -> None:
+    world.options = {"prune": True, "keep_days": 1}
+    world.phone.give_scanner(None)
+    async with world.core() as core:
+        for _ in range(4):
+            await run(core)
+            world.sql("update copies set seen_at = seen_at - ?", DAY)
+        world.sql("update copies set sent_at = 1")
+        world.phone.give_scanner(SCANNER)
+        there = media_files(world.target)
+        await run(core)
+        assert len(world.phone.told) == len(there) > 0
+        await run(core)
+        assert (await status(core)).inferred == 0
+        assert media_files(world.target) == there
+
+
+async def test_another_content_is_no_second_photo(world: PhoneWorld) -> None:
+    """Who chooses smaller versions later gets those of new photos only, and the other way round."""
+    order = [Content.COMPRESSED, Content.ORIGINALS, Content.MOTION_PHOTOS, Content.ORIGINALS]
+    world.compress = replace(world.compress, photos=True)
+    files = 0
+    for content in order:
+        world.options = {"content": content}
+        async with world.core() as core:
+            await run(core)
+            files = files or len(media_files(world.target))
+            now = await status(core)
+            assert (now.delivered, now.missing) == (files, 0), content
+    assert (
+        world.sql(
+            "select count(*) from copies c join resources r on r.id = c.resource_id"
+            " where r.role = 'compressed' and c.state = 'delivered'"
+        )[0][0]
+        > 0
+    )
+    world.options = {"content": Content.BOTH}
+    async with world.core() as core:
+        await run(core)
+        assert (await status(core)).delivered > files, "unless both are wanted"
+
+
+async def test_a_live_photo_is_not_sent_again_in_parts(world: PhoneWorld) -> None:
+    async with world.core() as core:
+        await run(core)
+        files = (await status(core)).delivered
+    assert world.sql(
+        "select count(*) from copies c join resources r on r.id = c.resource_id"
+        " where r.role = 'motion_photo' and c.state = 'delivered'"
+    ) != [(0,)]
+    world.options = {"content": Content.ORIGINALS}
+    async with world.core() as core:
+        await run(core)
+        assert (await status(core)).delivered == files
+
+
 async def test_the_same_bytes_are_one_photo(world: PhoneWorld) -> None:
     """Also when the queue brings two assets with the same bytes at once."""
     world.options = {"content": Content.ORIGINALS}

@@ -268,6 +268,12 @@ async def test_the_button(hass: HomeAssistant, places: Places, phone: Phone) -> 
     assert len(commands) == 2, "Google Photos is opened to look"
     assert state(hass, "sensor.pixel_state") == "ok"
 
+    async def failing(service_call: ServiceCall) -> None:
+        raise ValueError("no phone")
+
+    hass.services.async_register("notify", "mobile_app_pixel", failing)
+    await press()  # it is but a nudge
+
     async def refused() -> str | None:
         with pytest.raises(HomeAssistantError) as caught:
             await press()

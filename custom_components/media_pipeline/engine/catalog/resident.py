@@ -79,10 +79,18 @@ def arrived(connection: Connection, times: dict[int, int]) -> None:
 
 
 def told(connection: Connection, ids: Sequence[int]) -> None:
-    """The phone's media library looked at these."""
+    """The phone's media library looked at these.
+
+    Days on which they lay there unknown to it speak for nothing, so they are not counted.
+    """
     if ids:
         connection.execute(
-            update(copies).where(copies.c.id == bindparam("_id")).values(scanned_at=now_ms()),
+            update(copies)
+            .where(copies.c.id == bindparam("_id"))
+            .values(
+                seen_days=case((copies.c.scanned_at.is_(None), 1), else_=copies.c.seen_days),
+                scanned_at=now_ms(),
+            ),
             [{"_id": one} for one in ids],
         )
 

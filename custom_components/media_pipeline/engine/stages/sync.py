@@ -133,7 +133,9 @@ class Sync:
             return
         async with self._turns.of(config.target_id, row.sha256):
             # the queue is asked ahead: the same bytes may have gone there as another file since
-            if await context.catalog.read(hand_off.still_wanted, config.target_id, row.id):
+            if await context.catalog.read(
+                hand_off.still_wanted, config.target_id, config.content, row.id
+            ):
                 await self._send(context, config, target, together, row)
 
     async def _send(
