@@ -38,6 +38,7 @@ from custom_components.media_pipeline.engine.model import (
     TargetStatus,
 )
 from custom_components.media_pipeline.engine.phone_desk import rescan
+from custom_components.media_pipeline.engine.stages import phone
 from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
 from custom_components.media_pipeline.engine.targets.phone import (
     PhoneTarget,
@@ -338,6 +339,26 @@ async def test_told_again_while_nothing_speaks_for_a_back_up(world: PhoneWorld) 
         assert str((world.target / seen).resolve()) not in again
         await run(core, Stage.SYNC)
         assert len(world.phone.told) == 2 * there - 1
+
+
+async def test_what_there_is_no_time_for_is_told_the_next_time(
+    world: PhoneWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As broadcasts for a whole library; what the phone was told of longest ago comes first."""
+    monkeypatch.setattr(phone, "_AT_ONCE", 2)
+    monkeypatch.setattr(phone, "_TELL_SECONDS", -1)
+    async with world.core() as core:
+        await run(core)
+        there = len(media_files(world.target))
+        assert len(world.phone.told) == 2
+        while len(world.phone.told) < there:
+            before = len(world.phone.told)
+            await run(core, Stage.SYNC)
+            assert before < len(world.phone.told) <= before + 2
+        first = world.phone.told
+        assert len(set(first)) == there
+        assert await rescan(core, "disk", None) == 2
+        assert world.phone.told[there:] == first[:2]
 
 
 async def test_rescan(world: PhoneWorld) -> None:

@@ -11,6 +11,8 @@ from .hand_off import ENOUGH_DAYS, PRUNED, VANISHED, backed_up
 from .schema import copies
 from .store import write_journal
 
+_OLDEST = (func.coalesce(copies.c.scanned_at, 0), copies.c.id)
+
 
 def _there(target_id: str) -> Any:
     return (
@@ -21,9 +23,12 @@ def _there(target_id: str) -> Any:
 
 
 def believed_there(connection: Connection, target_id: str) -> Sequence[Row[Any]]:
-    """Files that nobody noticed to be gone, with ``evidence`` of a back-up."""
+    """Files that nobody noticed to be gone, with ``evidence`` of a back-up.
+
+    First what the phone was never told of, then what it was told of longest ago.
+    """
     return connection.execute(
-        select(copies, backed_up().label("evidence")).where(*_there(target_id))
+        select(copies, backed_up().label("evidence")).where(*_there(target_id)).order_by(*_OLDEST)
     ).all()
 
 
@@ -53,16 +58,18 @@ def seen(connection: Connection, there: Sequence[int], gone: Sequence[int]) -> N
 def to_tell(connection: Connection, target_id: str, before: int) -> Sequence[Row[Any]]:
     """Files that lie there and that the phone was not told of, or before ``before`` and in vain.
 
-    In vain means that nothing speaks for a back-up yet.
+    In vain means that nothing speaks for a back-up yet. In the order of ``believed_there``.
     """
     return connection.execute(
-        select(copies).where(
+        select(copies)
+        .where(
             *_there(target_id),
             or_(
                 copies.c.scanned_at.is_(None),
                 and_(copies.c.scanned_at < before, copies.c.seen_days < ENOUGH_DAYS),
             ),
         )
+        .order_by(*_OLDEST)
     ).all()
 
 

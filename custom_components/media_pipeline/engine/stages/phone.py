@@ -3,6 +3,9 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import batched
+from time import monotonic
 from typing import Any, Final
 
 from ..catalog import resident
@@ -18,6 +21,10 @@ from .base import StageContext
 _LOGGER = logging.getLogger(__name__)
 _AGAIN: Final = 20 * HOUR
 """Then the phone is told again of what seems not to be backed up: daily, also by daily runs."""
+_AT_ONCE: Final = 200
+"""Files after which it is written down what the phone was told of."""
+_TELL_SECONDS: Final = 900
+"""Broadcasts may take a second each, and a run has to end."""
 
 
 @asynccontextmanager
@@ -87,19 +94,26 @@ async def tell(
 ) -> Told | None:
     """Have the phone's media library look at copies, and Google Photos opened.
 
-    None when none of them lies there. Raises what ``PhoneTarget.look`` raises.
+    What there is no time for is left for the next time. Returns how the last of it went, with all
+    that was told; None when none of the copies lies there. Raises what ``PhoneTarget.look`` raises.
     """
-    if not rows:
+    until = monotonic() + _TELL_SECONDS
+    known: list[str] = []
+    last = None
+    for part in batched(rows, _AT_ONCE, strict=False):
+        found = await target.look([row.path for row in part])
+        there = [row for row in part if row.path in found]
+        new = {row.id: int(found[row.path].mtime) for row in there if row.mtime is None}
+        await catalog.write(resident.arrived, new)
+        if there:
+            last = await target.tell([row.path for row in there])
+            paths = set(last.paths)
+            await catalog.write(resident.told, [row.id for row in there if row.path in paths])
+            known += last.paths
+        if monotonic() > until or (last is not None and last.way is None):
+            break
+    if last is None:
         return None
-    found = await target.look([row.path for row in rows])
-    there = [row for row in rows if row.path in found]
-    new = {row.id: int(found[row.path].mtime) for row in there if row.mtime is None}
-    await catalog.write(resident.arrived, new)
-    if not there:
-        return None
-    told = await target.tell([row.path for row in there])
-    known = set(told.paths)
-    await catalog.write(resident.told, [row.id for row in there if row.path in known])
     if target.home is not None and config.notify_action:
         await target.home.open_photos(config)
-    return told
+    return replace(last, paths=tuple(known))
