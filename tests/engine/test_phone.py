@@ -351,6 +351,7 @@ async def test_what_there_is_no_time_for_is_told_the_next_time(
         await run(core)
         there = len(media_files(world.target))
         assert len(world.phone.told) == 2
+        assert (await status(core)).resident == there
         while len(world.phone.told) < there:
             before = len(world.phone.told)
             await run(core, Stage.SYNC)

@@ -97,23 +97,23 @@ async def tell(
     What there is no time for is left for the next time. Returns how the last of it went, with all
     that was told; None when none of the copies lies there. Raises what ``PhoneTarget.look`` raises.
     """
+    if not rows:
+        return None
+    found = await target.look([row.path for row in rows])
+    there = [row for row in rows if row.path in found]
+    new = {row.id: int(found[row.path].mtime) for row in there if row.mtime is None}
+    await catalog.write(resident.arrived, new)
+    if not there:
+        return None
     until = monotonic() + _TELL_SECONDS
     known: list[str] = []
-    last = None
-    for part in batched(rows, _AT_ONCE, strict=False):
-        found = await target.look([row.path for row in part])
-        there = [row for row in part if row.path in found]
-        new = {row.id: int(found[row.path].mtime) for row in there if row.mtime is None}
-        await catalog.write(resident.arrived, new)
-        if there:
-            last = await target.tell([row.path for row in there])
-            paths = set(last.paths)
-            await catalog.write(resident.told, [row.id for row in there if row.path in paths])
-            known += last.paths
-        if monotonic() > until or (last is not None and last.way is None):
+    for part in batched(there, _AT_ONCE, strict=False):
+        told = await target.tell([row.path for row in part])
+        paths = set(told.paths)
+        await catalog.write(resident.told, [row.id for row in part if row.path in paths])
+        known += told.paths
+        if told.way is None or monotonic() > until:
             break
-    if last is None:
-        return None
     if target.home is not None and config.notify_action:
         await target.home.open_photos(config)
-    return replace(last, paths=tuple(known))
+    return replace(told, paths=tuple(known))
