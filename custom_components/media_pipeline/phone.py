@@ -6,7 +6,6 @@ from typing import Final
 
 from homeassistant.const import STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 
 from .engine.errors import PhoneNotCharging, PhoneNotOnWifi, PhoneTooHot
 from .engine.targets.phone import PixelTargetConfig
@@ -29,7 +28,8 @@ def check_phone(hass: HomeAssistant, config: PixelTargetConfig) -> None:
             raise PhoneNotOnWifi("the phone is in another network")
     if entity := config.temperature_entity:
         try:
-            hot = float(_state(hass, entity)) > config.max_temperature
+            # written so that "nan", which is no temperature, is hot as well
+            hot = not float(_state(hass, entity)) <= config.max_temperature
         except ValueError:
             hot = True
         if hot:
@@ -48,5 +48,5 @@ async def async_open_photos(hass: HomeAssistant, action: str) -> None:
     try:
         async with asyncio.timeout(_SECONDS):
             await hass.services.async_call(domain, name, data, blocking=True)
-    except (HomeAssistantError, TimeoutError) as err:
+    except Exception as err:  # noqa: BLE001 - actions let anything out, and this is but a nudge
         _LOGGER.warning("the phone was not asked to open Google Photos: %s", err)

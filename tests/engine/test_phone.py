@@ -24,7 +24,11 @@ from custom_components.media_pipeline.engine.errors import (
     PhoneNotCharging,
     PhoneWindowFull,
     PipelineError,
+    RunActive,
+    ScanMissing,
+    TargetUnreachable,
     TooLargeForPhone,
+    UnknownTarget,
 )
 from custom_components.media_pipeline.engine.home import Item
 from custom_components.media_pipeline.engine.model import (
@@ -33,13 +37,15 @@ from custom_components.media_pipeline.engine.model import (
     Stage,
     TargetStatus,
 )
+from custom_components.media_pipeline.engine.phone_desk import rescan
+from custom_components.media_pipeline.engine.stages import phone
 from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
 from custom_components.media_pipeline.engine.targets.phone import (
     PhoneTarget,
     PixelTargetConfig,
     Space,
 )
-from tests.support.phone import HANGING, SCANNER, Phone
+from tests.support.phone import BROADCASTER, HANGING, SCANNER, Phone
 
 from .harness import World, hashes, make_world, media_files, run, stats
 from .targets.conftest import need_sshd
@@ -275,6 +281,19 @@ def test_the_window_leaves_room() -> None:
     assert Space(free=gigabyte, total=8 * gigabyte).room(0, None) < 0
 
 
+def test_too_large_is_what_would_not_go_even_alone() -> None:
+    gigabyte = 1_000_000_000
+    roomy = Space(free=10 * gigabyte, total=32 * gigabyte)
+    assert roomy.largest(0, None) == 6 * gigabyte
+    assert roomy.largest(10 * gigabyte, None) == 12 * gigabyte, "when all of ours were gone"
+    assert roomy.largest(0, 2 * gigabyte) == 2 * gigabyte
+    tight = Space(free=5 * gigabyte, total=32 * gigabyte)
+    assert tight.largest(0, None) == 5 * gigabyte - int(3.2 * gigabyte), "what stays free, too"
+    full = Space(free=gigabyte // 100, total=32 * gigabyte)
+    assert full.room(0, None) < 0
+    assert full.largest(0, None) == gigabyte, "a phone full of others' files: photos wait"
+
+
 @pytest.mark.parametrize("scanner", [HANGING, None, "#!/bin/sh\nexit 1\n"])
 async def test_a_scan_that_goes_wrong_holds_nothing_up(
     world: PhoneWorld, scanner: str | None
@@ -292,6 +311,192 @@ async def test_a_scan_that_goes_wrong_holds_nothing_up(
         world.phone.give_scanner(SCANNER)
         await run(core, Stage.SYNC)
         assert len(world.phone.told) == now.delivered, "told as soon as that works"
+
+
+async def test_told_by_broadcast(world: PhoneWorld) -> None:
+    world.phone.give_scanner(HANGING)
+    world.phone.give_am(BROADCASTER)
+    async with world.core() as core:
+        await run(core)
+        there = media_files(world.target)
+        assert len(world.phone.broadcasts) == len(there) > 0
+        assert world.sql("select count(*) from copies where scanned_at is null") == [(0,)]
+
+
+async def test_told_again_while_nothing_speaks_for_a_back_up(world: PhoneWorld) -> None:
+    async with world.core() as core:
+        await run(core)
+        there = len(media_files(world.target))
+        (seen,) = world.sql("select path from copies order by path limit 1")[0]
+        world.sql("update copies set seen_days = 3 where path = ?", seen)
+        world.sql("update copies set scanned_at = ?", now_ms() - DAY // 2)
+        await run(core, Stage.SYNC)
+        assert len(world.phone.told) == there, "not more than once a day"
+        world.sql("update copies set scanned_at = ?", now_ms() - DAY)
+        await run(core, Stage.SYNC)
+        again = world.phone.told[there:]
+        assert len(again) == there - 1
+        assert str((world.target / seen).resolve()) not in again
+        await run(core, Stage.SYNC)
+        assert len(world.phone.told) == 2 * there - 1
+
+
+async def test_what_there_is_no_time_for_is_told_the_next_time(
+    world: PhoneWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As broadcasts for a whole library; what the phone was told of longest ago comes first."""
+    monkeypatch.setattr(phone, "_AT_ONCE", 2)
+    monkeypatch.setattr(phone, "_TELL_SECONDS", -1)
+    async with world.core() as core:
+        await run(core)
+        there = len(media_files(world.target))
+        assert len(world.phone.told) == 2
+        assert (await status(core)).resident == there
+        while len(world.phone.told) < there:
+            before = len(world.phone.told)
+            await run(core, Stage.SYNC)
+            assert before < len(world.phone.told) <= before + 2
+        first = world.phone.told
+        assert len(set(first)) == there
+        assert await rescan(core, "disk", None) == 2
+        assert world.phone.told[there:] == first[:2]
+
+
+async def test_rescan(world: PhoneWorld) -> None:
+    """All of ours that lies there, whenever a person asks; whatever the conditions say."""
+    world.options = {"notify_action": "notify.phone"}
+    async with world.core() as core:
+        assert await rescan(core, "disk", "Ann") == 0, "nothing was sent yet"
+        await run(core)
+        there = media_files(world.target)
+        there.pop().unlink()
+        before = len(world.phone.told)
+        world.owner.closed = PhoneNotCharging()
+        assert await rescan(core, "disk", "Ann") == len(there)
+        assert sorted(world.phone.told[before:]) == sorted(str(path.resolve()) for path in there)
+        assert world.owner.opened == ["disk"] * 2
+        now = await status(core)
+        assert (now.state, now.inferred) == ("ok", 0), "what left is noted by runs only"
+        said = world.sql("select actor, subject from journal where action = 'phone_rescan'")
+        assert said == [("Ann", "disk")] * 2
+
+
+async def test_a_rescan_that_is_refused(world: PhoneWorld) -> None:
+    world.options = {"parallel": 1}
+    async with world.core() as core:
+        with pytest.raises(UnknownTarget):
+            await rescan(core, "another", None)
+        run_id = await core.runs.start((Stage.INGEST, Stage.SYNC), "test")
+        with pytest.raises(RunActive):
+            await rescan(core, "disk", None)
+        await core.runs.wait(run_id)
+        world.phone.give_scanner(None)
+        with pytest.raises(ScanMissing):
+            await rescan(core, "disk", None)
+        await world.phone.stop()
+        with pytest.raises(TargetUnreachable):
+            await rescan(core, "disk", None)
+        await world.phone.start()
+        world.phone.give_scanner(SCANNER)
+        aside = world.target.with_name(world.target.name + "-aside")
+        world.target.rename(aside)
+        with pytest.raises(PipelineError):
+            await rescan(core, "disk", None)
+        aside.rename(world.target)
+        assert await rescan(core, "disk", None) > 0
+        assert (await run(core)).outcome is RunOutcome.COMPLETED, "nothing is left closed"
+
+
+async def test_days_are_counted_once(world: PhoneWorld) -> None:
+    """Three runs on one day are one day: only days speak for a back-up."""
+    async with world.core() as core:
+        for _ in range(4):
+            await run(core)
+        assert world.sql("select distinct seen_days from copies") == [(1,)]
+        assert (await status(core)).inferred == 0
+        for days in (2, 3):
+            world.sql("update copies set seen_at = seen_at - ?", DAY)
+            await run(core)
+            assert world.sql("select distinct seen_days from copies") == [(days,)]
+        now = await status(core)
+        assert now.inferred == now.delivered > 0
+
+
+async def test_days_before_it_was_told_speak_for_nothing(world: PhoneWorld) -> None:
+    world.options = {"prune": True, "keep_days": 1}
+    world.phone.give_scanner(None)
+    async with world.core() as core:
+        for _ in range(4):
+            await run(core)
+            world.sql("update copies set seen_at = seen_at - ?", DAY)
+        world.sql("update copies set sent_at = 1")
+        world.phone.give_scanner(SCANNER)
+        there = media_files(world.target)
+        await run(core)
+        assert len(world.phone.told) == len(there) > 0
+        await run(core)
+        assert (await status(core)).inferred == 0
+        assert media_files(world.target) == there
+
+
+async def test_another_content_is_no_second_photo(world: PhoneWorld) -> None:
+    """Who chooses smaller versions later gets those of new photos only, and the other way round."""
+    order = [Content.COMPRESSED, Content.ORIGINALS, Content.MOTION_PHOTOS, Content.ORIGINALS]
+    world.compress = replace(world.compress, photos=True)
+    files = 0
+    for content in order:
+        world.options = {"content": content}
+        async with world.core() as core:
+            await run(core)
+            files = files or len(media_files(world.target))
+            now = await status(core)
+            assert (now.delivered, now.missing) == (files, 0), content
+    assert (
+        world.sql(
+            "select count(*) from copies c join resources r on r.id = c.resource_id"
+            " where r.role = 'compressed' and c.state = 'delivered'"
+        )[0][0]
+        > 0
+    )
+    world.options = {"content": Content.BOTH}
+    async with world.core() as core:
+        await run(core)
+        assert (await status(core)).delivered > files, "unless both are wanted"
+
+
+async def test_a_live_photo_is_not_sent_again_in_parts(world: PhoneWorld) -> None:
+    async with world.core() as core:
+        await run(core)
+        files = (await status(core)).delivered
+    assert world.sql(
+        "select count(*) from copies c join resources r on r.id = c.resource_id"
+        " where r.role = 'motion_photo' and c.state = 'delivered'"
+    ) != [(0,)]
+    world.options = {"content": Content.ORIGINALS}
+    async with world.core() as core:
+        await run(core)
+        assert (await status(core)).delivered == files
+
+
+async def test_the_same_bytes_are_one_photo(world: PhoneWorld) -> None:
+    """Also when the queue brings two assets with the same bytes at once."""
+    world.options = {"content": Content.ORIGINALS}
+    async with world.core() as core:
+        await run(core, Stage.INGEST)
+        (one, two), *_ = zip(*[iter(media_files(core.archive.root))] * 2, strict=False)
+        same = hashlib.sha256(one.read_bytes()).hexdigest()
+        two.write_bytes(one.read_bytes())
+        world.sql(
+            "update resources set sha256 = ?, size = ? where path = ?",
+            same,
+            one.stat().st_size,
+            str(two.relative_to(core.archive.root)),
+        )
+        assert (await run(core, Stage.SYNC)).outcome is RunOutcome.COMPLETED
+        sent = [hashlib.sha256(path.read_bytes()).hexdigest() for path in media_files(world.target)]
+        assert sent.count(same) == 1
+        assert len(sent) == len(media_files(core.archive.root)) - 1
+        assert (await status(core)).missing == 0
 
 
 async def test_conditions(world: PhoneWorld) -> None:

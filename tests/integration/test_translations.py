@@ -37,6 +37,7 @@ from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.model import EVENT_TYPES, LibraryInfo
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
+from custom_components.media_pipeline.target_kinds.pixel import PHONE_MODEL
 from custom_components.media_pipeline.target_kinds.registry import KINDS
 from custom_components.media_pipeline.target_rules import KEY_SAVED, rules_form
 
@@ -70,7 +71,11 @@ TARGET_FORMS: Forms = {
     "user": None,
     **{key: kind.schema for key, kind in KINDS.items()},
     "new_key": vol.Schema({}),
+    "phone_model": PHONE_MODEL,
+    "phone_counts": vol.Schema({}),
     "one_photo": vol.Schema({}),
+    "told_by_broadcast": vol.Schema({}),
+    "not_told": vol.Schema({}),
     "host_key": vol.Schema({}),
     "changed_host_key": vol.Schema({}),
     "rules": rules_form(["PrimarySync"]),
@@ -249,7 +254,7 @@ def entities() -> Iterator[tuple[str, Any]]:
         yield "sensor", source
     for description in binary_sensor.BINARY_SENSORS:
         yield "binary_sensor", description
-    for press in button.BUTTONS:
+    for press in (*button.BUTTONS, *button.TARGET_BUTTONS):
         yield "button", press
     yield "event", event.OUTCOME
 

@@ -8,17 +8,28 @@ from .sshd import RealSshd
 SCANNER = """#!/bin/sh
 for file in "$@"; do [ -f "$file" ] || exit 3; echo "$file" >> {log}; done
 """
-HANGING = "#!/bin/sh\nsleep 600\n"
+_HANGING = "hanging"
+HANGING = f'#!/bin/sh\necho "{_HANGING}" >> {{log}}\nexec sleep 600\n'
+BROADCASTER = """#!/bin/sh
+for uri in "$@"; do :; done
+echo "Broadcasting: Intent {{ act=android.intent.action.MEDIA_SCANNER_SCAN_FILE dat=$uri }}"
+echo "$uri" >> {log}
+echo "Broadcast sent without waiting for result"
+"""
+DENYING = """#!/bin/sh
+echo "java.lang.SecurityException: Permission Denial: not allowed to send broadcast"
+"""
 
 
 class Phone(RealSshd):
     """Serves ``root``; ``work`` is a folder for its commands and what they wrote down."""
 
     def __init__(self, root: Path, work: Path) -> None:
-        """``termux-media-scan`` works at first."""
+        """``termux-media-scan`` works at first, and there is no ``am``."""
         super().__init__(root)
         self._programs = work / "bin"
         self._log = work / "scanned"
+        self._broadcasts = work / "broadcasts"
         self._programs.mkdir(parents=True, exist_ok=True)
         self.give_scanner(SCANNER)
 
@@ -30,13 +41,34 @@ class Phone(RealSshd):
 
     def give_scanner(self, text: str | None) -> None:
         """Have ``termux-media-scan`` be this program, or none."""
-        scanner = self._programs / "termux-media-scan"
-        scanner.unlink(missing_ok=True)
+        self._give("termux-media-scan", text, self._log)
+
+    def give_am(self, text: str | None) -> None:
+        """Have ``am`` be this program, or none."""
+        self._give("am", text, self._broadcasts)
+
+    def _give(self, name: str, text: str | None, log: Path) -> None:
+        program = self._programs / name
+        program.unlink(missing_ok=True)
         if text is not None:
-            scanner.write_text(text.format(log=self._log))
-            scanner.chmod(0o755)
+            program.write_text(text.format(log=log))
+            program.chmod(0o755)
 
     @property
     def told(self) -> list[str]:
-        """The files that the phone was told of."""
-        return self._log.read_text().splitlines() if self._log.exists() else []
+        """The files that the phone was told of by ``termux-media-scan``."""
+        return [line for line in _lines(self._log) if line != _HANGING]
+
+    @property
+    def hung(self) -> int:
+        """How often ``termux-media-scan`` was begun and hung."""
+        return _lines(self._log).count(_HANGING)
+
+    @property
+    def broadcasts(self) -> list[str]:
+        """The addresses that it was told of by ``am``."""
+        return _lines(self._broadcasts)
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []

@@ -3,7 +3,8 @@
 import time
 
 SECOND = 1000
-DAY = 24 * 3600 * SECOND
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 
 
 def now_ms() -> int:

@@ -335,6 +335,16 @@ class Engine:
         core = self._opened()
         return await self._call(core.targets.test(target_id, self._config.private_dir))
 
+    async def rescan_phone(self, target_id: str, *, actor: str | None = None) -> int:
+        """Tell a phone's media library again of all that we sent and that lies there; how many.
+
+        Raises RunActive, UnknownTarget, ScanHung, ScanMissing, PhoneNotTold, and what opening a
+        target raises.
+        """
+        from .phone_desk import rescan
+
+        return await self._call(rescan(self._opened(), target_id, actor))
+
     async def set_gate(self, target_id: str, *, is_open: bool) -> None:
         """Let runs use a target, or not; what is under way there is finished."""
         core = self._opened()

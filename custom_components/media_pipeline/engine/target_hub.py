@@ -105,6 +105,17 @@ class TargetHub:
         target = self._new(config, row)
         return await try_out(target, private)
 
+    async def apart(self, target_id: str) -> Target:
+        """A target with a connection of its own, not yet open, that asks for no conditions.
+
+        The caller closes it. Raises UnknownTarget.
+        """
+        config = self._configs.get(target_id)
+        if config is None:
+            raise UnknownTarget(f"no target {target_id}")
+        row = (await self._catalog.read(work.known_targets))[target_id]
+        return self._make(config, TargetIdentity(row.marker_id, row.device_id, self._owner))
+
     def _new(self, config: TargetConfig, row: Any) -> Target:
         target = self._make(config, self._identity(row))
         if isinstance(target, AsksHome):

@@ -1,5 +1,6 @@
 """A Pixel phone that backs up to Google Photos."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import voluptuous as vol
@@ -38,6 +39,17 @@ from .sftp import place_on_server, server_of
 _PATH: Final = "storage/dcim/MediaPipeline"
 _GIGABYTE: Final = 1_000_000_000
 
+PHONE_MODEL: Final = vol.Schema(
+    {vol.Required(CONF_MODEL, default=PhoneModel.PIXEL_1.value): one_of(PhoneModel, CONF_MODEL)}
+)
+PRESETS: Final[Mapping[PhoneModel, Mapping[str, Any]]] = {
+    PhoneModel.PIXEL_1: {CONF_CONTENT: Content.ORIGINALS.value, CONF_WINDOW: 0},
+    # Google makes the smaller ones itself, of the best that it is given
+    PhoneModel.PIXEL_2_TO_5: {CONF_CONTENT: Content.ORIGINALS.value, CONF_WINDOW: 0},
+    PhoneModel.OTHER: {CONF_CONTENT: Content.COMPRESSED.value, CONF_WINDOW: 5},
+}
+"""What the form of a new phone starts with, by model; all of it may be changed there."""
+
 
 def _build(data: Data, common: dict[str, Any]) -> PixelTargetConfig:
     return PixelTargetConfig(
@@ -66,9 +78,6 @@ PIXEL: Final = TargetKind(
     schema=vol.Schema(
         {
             **NAME,
-            vol.Required(CONF_MODEL, default=PhoneModel.PIXEL_1.value): one_of(
-                PhoneModel, CONF_MODEL
-            ),
             vol.Required(CONF_HOST): TEXT,
             vol.Required(CONF_PORT, default=8022): number(1, 65535),
             vol.Required(CONF_USERNAME): TextSelector(TextSelectorConfig(autocomplete="off")),
@@ -77,7 +86,7 @@ PIXEL: Final = TargetKind(
             vol.Optional(CONF_PRIVATE_KEY_FILE): KEY_FILE,
             vol.Optional(CONF_PASSPHRASE): SECRET,
             vol.Required(CONF_PATH, default=_PATH): TEXT,
-            vol.Required(CONF_CONTENT, default=Content.MOTION_PHOTOS.value): CONTENT,
+            vol.Required(CONF_CONTENT, default=Content.ORIGINALS.value): CONTENT,
             vol.Required(CONF_BANDWIDTH, default=0): number(0, 10000, "Mbit/s"),
             vol.Required(CONF_WINDOW, default=0): number(0, 1000, "GB"),
             vol.Optional(CONF_CHARGING_ENTITY): EntitySelector(

@@ -14,12 +14,13 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     update,
 )
 
 from ..errors import OutcomeUnknown
 from ..home import Item
-from ..model import DERIVED_ROLES, WRITTEN_ROLES, CopyState, ResourceState, Role
+from ..model import DERIVED_ROLES, WRITTEN_ROLES, Content, CopyState, ResourceState, Role
 from .albums import album_paths
 from .failures import NEVER
 from .schema import assets, copies, resources, targets
@@ -34,12 +35,12 @@ ENOUGH_DAYS: Final = 3
 _IS_DELIVERED = literal_column("copies_before.state") == literal_column("'delivered'")
 
 
-def not_for_hand_off(target_id: str) -> Any:
+def not_for_hand_off(target_id: str, content: Content) -> Any:
     """A condition on resources that is true for every target that counts.
 
     A hand-off never gets our own records and sidecars, nor bytes that it was given before under
-    another name, nor another version that we made of what it was given: it would be a second photo
-    there.
+    another name, nor another version that we made of what it was given, nor what that was made of
+    (unless its ``content`` is both): it would be a second photo there.
     """
     counts = select(targets.c.counts).where(targets.c.id == target_id).scalar_subquery()
     return or_(
@@ -48,6 +49,7 @@ def not_for_hand_off(target_id: str) -> Any:
             resources.c.role.not_in([*WRITTEN_ROLES, Role.SIDECAR]),
             ~_same_bytes(target_id),
             ~_made_again(target_id),
+            true() if content is Content.BOTH else ~_another_version(target_id),
         ),
     )
 
@@ -81,6 +83,35 @@ def _made_again(target_id: str) -> Any:
             had,
         ),
     )
+
+
+def _another_version(target_id: str) -> Any:
+    """What was made of a file, or that file: so when another content is chosen for a target."""
+    before, other = copies.alias(), resources.alias()
+    had = exists().where(
+        before.c.resource_id == other.c.id,
+        before.c.target_id == target_id,
+        before.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
+    )
+    return exists().where(
+        other.c.asset_id == resources.c.asset_id,
+        or_(
+            other.c.id == resources.c.derived_from,
+            other.c.derived_from == resources.c.id,
+            and_(resources.c.role == Role.LIVE_VIDEO, other.c.role == Role.MOTION_PHOTO),
+        ),
+        had,
+    )
+
+
+def still_wanted(
+    connection: Connection, target_id: str, content: Content, resource_id: int
+) -> bool:
+    """False once the same photo was handed over as another file, since the queue was asked."""
+    query = select(resources.c.id).where(
+        resources.c.id == resource_id, not_for_hand_off(target_id, content)
+    )
+    return connection.execute(query).first() is not None
 
 
 def put_unknown_aside(connection: Connection, target_id: str) -> int:

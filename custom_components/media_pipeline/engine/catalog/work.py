@@ -176,7 +176,7 @@ def _lacking(
                 copies.c.id.is_(None),
                 copies.c.state.in_([CopyState.PENDING, CopyState.QUARANTINED]),
             ),
-            not_for_hand_off(target_id),
+            not_for_hand_off(target_id, content),
         )
     )
 

@@ -1,6 +1,6 @@
 """What can go wrong where files are only handed over: actions, phones."""
 
-from .classes import PermanentError, TargetUnavailableError
+from .classes import PermanentError, TargetUnavailableError, TransientError
 
 
 class OutcomeUnknown(PermanentError):
@@ -85,3 +85,21 @@ class TooLargeForPhone(PermanentError):
     """A file is larger than all that may lie on the phone at a time."""
 
     key = "too_large_for_phone"
+
+
+class PhoneNotTold(TransientError):
+    """The phone's media library could not be told of files, in no way; what lies there stays."""
+
+    key = "scan_failed"
+
+
+class ScanHung(PhoneNotTold):
+    """``termux-media-scan`` did not end, and nothing else works."""
+
+    key = "scan_hung"
+
+
+class ScanMissing(PhoneNotTold):
+    """There is no ``termux-media-scan``, and nothing else works."""
+
+    key = "scan_missing"

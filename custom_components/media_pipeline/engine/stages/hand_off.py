@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+from weakref import WeakValueDictionary
 
 from ..catalog import copy_results, hand_off
 from ..config import TargetConfig
@@ -30,6 +31,18 @@ class TakesItems(Protocol):
     async def hand_over(self, item: Item) -> None:
         """Returns when it was taken. Raises OutcomeUnknown when nobody can tell."""
         ...
+
+
+class Turns:
+    """Files with the same bytes are handed over one after the other, so the second one is seen."""
+
+    def __init__(self) -> None:
+        """Nothing is under way."""
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, target_id: str, sha256: str) -> asyncio.Lock:
+        """To be held while a file with these bytes is handed over."""
+        return self._locks.setdefault((target_id, sha256), asyncio.Lock())
 
 
 async def prepare(context: StageContext, config: TargetConfig) -> None:

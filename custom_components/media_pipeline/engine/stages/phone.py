@@ -1,20 +1,30 @@
 """A phone before and after it is sent to: what still lies there, what left, what it is told."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
+from itertools import batched
+from time import monotonic
+from typing import Any, Final
 
 from ..catalog import resident
-from ..clock import DAY, now_ms
+from ..catalog.database import Catalog
+from ..clock import DAY, HOUR, now_ms
 from ..config import TargetConfig
 from ..errors import TargetFull, TargetWaiting
 from ..targets.base import Target
 from ..targets.phone import PhoneTarget, PixelTargetConfig
-from ..targets.phone_scan import Scan
+from ..targets.phone_scan import Told
 from .base import StageContext
 
 _LOGGER = logging.getLogger(__name__)
+_AGAIN: Final = 20 * HOUR
+"""Then the phone is told again of what seems not to be backed up: daily, also by daily runs."""
+_AT_ONCE: Final = 200
+"""Files after which it is written down what the phone was told of."""
+_TELL_SECONDS: Final = 900
+"""Broadcasts may take a second each, and a run has to end."""
 
 
 @asynccontextmanager
@@ -74,17 +84,36 @@ async def _prune(
 
 
 async def _tell(context: StageContext, config: PixelTargetConfig, target: PhoneTarget) -> None:
-    """Have the phone's media library look at what came, and Google Photos opened."""
-    rows = await context.catalog.read(resident.not_told, config.target_id)
+    """Have the phone look at what came, and once more at what it was told of in vain."""
+    rows = await context.catalog.read(resident.to_tell, config.target_id, now_ms() - _AGAIN)
+    await tell(context.catalog, config, target, rows)
+
+
+async def tell(
+    catalog: Catalog, config: PixelTargetConfig, target: PhoneTarget, rows: Sequence[Any]
+) -> Told | None:
+    """Have the phone's media library look at copies, and Google Photos opened.
+
+    What there is no time for is left for the next time. Returns how the last of it went, with all
+    that was told; None when none of the copies lies there. Raises what ``PhoneTarget.look`` raises.
+    """
     if not rows:
-        return
+        return None
     found = await target.look([row.path for row in rows])
     there = [row for row in rows if row.path in found]
-    await context.catalog.write(
-        resident.arrived, {row.id: int(found[row.path].mtime) for row in there}
-    )
-    outcome = await target.scan([row.path for row in there])
-    if outcome is Scan.DONE:
-        await context.catalog.write(resident.told, [row.id for row in there])
+    new = {row.id: int(found[row.path].mtime) for row in there if row.mtime is None}
+    await catalog.write(resident.arrived, new)
+    if not there:
+        return None
+    until = monotonic() + _TELL_SECONDS
+    known: list[str] = []
+    for part in batched(there, _AT_ONCE, strict=False):
+        told = await target.tell([row.path for row in part])
+        paths = set(told.paths)
+        await catalog.write(resident.told, [row.id for row in part if row.path in paths])
+        known += told.paths
+        if told.way is None or monotonic() > until:
+            break
     if target.home is not None and config.notify_action:
         await target.home.open_photos(config)
+    return replace(told, paths=tuple(known))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..archive import os_error
-from ..catalog import chosen, copy_results, work
+from ..catalog import chosen, copy_results, hand_off, work
 from ..catalog.twins_there import WORTH_COPYING, doubt, twin_at
 from ..config import TargetConfig
 from ..errors import (
@@ -23,7 +23,7 @@ from ..targets.base import Target
 from ..targets.together import Together
 from .aside import move_deleted_aside
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
-from .hand_off import hand_over, prepare
+from .hand_off import Turns, hand_over, prepare
 from .hidden_names import write_names
 from .phone import attended
 from .proving import prove_archived
@@ -53,6 +53,10 @@ class Sync:
     """The third stage; works on what ingest and compress made, also while they go on."""
 
     stage = Stage.SYNC
+
+    def __init__(self) -> None:
+        """For one run."""
+        self._turns = Turns()
 
     async def run(self, context: StageContext) -> None:
         """All targets at once."""
@@ -118,6 +122,24 @@ class Sync:
             raise err.error from err
 
     async def _send_one(
+        self,
+        context: StageContext,
+        config: TargetConfig,
+        target: Target,
+        together: Together,
+        row: Any,
+    ) -> None:
+        if not config.hand_off:
+            await self._send(context, config, target, together, row)
+            return
+        async with self._turns.of(config.target_id, row.sha256):
+            # the queue is asked ahead: the same bytes may have gone there as another file since
+            if await context.catalog.read(
+                hand_off.still_wanted, config.target_id, config.content, row.id
+            ):
+                await self._send(context, config, target, together, row)
+
+    async def _send(
         self,
         context: StageContext,
         config: TargetConfig,

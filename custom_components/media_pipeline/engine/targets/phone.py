@@ -19,7 +19,7 @@ from ..marker import MARKER_NAME
 from ..model import Content
 from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
 from .hostkey import load_library
-from .phone_scan import Scan, scan_files
+from .phone_scan import Teller, Told
 from .sftp import SftpTarget
 from .tasks import run_bounded
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _KEEP_BYTES: Final = 2_000_000_000
 _KEEP_SHARE: Final = 0.10
 _WINDOW_SHARE: Final = 0.60
+_LITTLE: Final = 1_000_000_000
+"""With less room than this on an emptied phone, it is the phone that is too full for a file."""
 _LOOKS_AT_ONCE: Final = 32
 _GATE_LASTS: Final = 15.0
 """Seconds for which an answer to "may I send?" does."""
@@ -89,8 +91,20 @@ class Space:
 
     def room(self, resident: int, most: int | None) -> int:
         """How much may be sent now; below 0 when there is too much already."""
-        keep = max(_KEEP_BYTES, int(self.total * _KEEP_SHARE))
-        return min(self.window(resident, most) - resident, self.free - keep)
+        return min(self.window(resident, most) - resident, self.free - self._keep)
+
+    def largest(self, resident: int, most: int | None) -> int:
+        """What one file may have at most; a larger one would not go when all of ours were gone.
+
+        A phone that others' files fill is something to wait for, not the file's fault.
+        """
+        emptied = min(self.window(resident, None), self.free + resident - self._keep)
+        fits = max(emptied, _LITTLE)
+        return fits if most is None else min(fits, most)
+
+    @property
+    def _keep(self) -> int:
+        return max(_KEEP_BYTES, int(self.total * _KEEP_SHARE))
 
 
 class PhoneTarget:
@@ -104,9 +118,10 @@ class PhoneTarget:
         self._sftp = SftpTarget(config, identity)
         self.known_keys = self._sftp.known_keys
         self._session: SftpSession | None = None
+        self._teller: Teller | None = None
         self._connecting = asyncio.Lock()
         self._room: int | None = None
-        self._window = 0
+        self._largest = 0
         self._asked = float("-inf")
         self.home: Home | None = None
 
@@ -143,7 +158,7 @@ class PhoneTarget:
     async def take_room(self, resident: int) -> None:
         """Reckon what may be sent; ``resident`` bytes of ours lie there now."""
         space = await self.space()
-        self._window = space.window(resident, self._config.window_bytes)
+        self._largest = space.largest(resident, self._config.window_bytes)
         self._room = space.room(resident, self._config.window_bytes)
 
     async def deliver(
@@ -161,8 +176,8 @@ class PhoneTarget:
         await self._ask()
         if self._room is None:
             await self.take_room(0)
-        if size > self._window:
-            raise TooLargeForPhone(f"{size} bytes, the window has {self._window}")
+        if size > self._largest:
+            raise TooLargeForPhone(f"{size} bytes, at most {self._largest} would go")
         if self._room is not None and size > self._room:
             raise PhoneWindowFull(f"{size} bytes, {self._room} left", host=self._config.host)
         self._room = (self._room or 0) - size
@@ -196,10 +211,12 @@ class PhoneTarget:
             raise MarkerMissing(f"the marker vanished from {session.root}", path=session.root)
         return {path: there for path, there in found if there is not None and there.regular}
 
-    async def scan(self, paths: Sequence[str]) -> Scan:
-        """Have the phone look at new files, so that its apps see them. Never takes long."""
+    async def tell(self, paths: Sequence[str]) -> Told:
+        """Have the phone look at files, so that its apps see them; see ``Teller``."""
         session = await self._connected()
-        return await scan_files(session.conn, session.root, paths, self._config.scan_seconds)
+        if self._teller is None or self._teller.conn is not session.conn:
+            self._teller = Teller(session.conn, session.root, self._config.scan_seconds)
+        return await self._teller.tell(paths)
 
     async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
         """See ``Target.prove``: true at that moment, and no more."""

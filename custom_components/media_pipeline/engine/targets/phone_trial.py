@@ -13,22 +13,18 @@ from ..errors import CopyMismatch, PipelineError
 from .base import ProofRequest, TargetIdentity
 from .made_photo import make_photo
 from .phone import PhoneTarget, PixelTargetConfig, Space
-from .phone_scan import Scan
+from .phone_scan import Told
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneTrial:
-    """How it went; what went wrong before the scan was raised."""
+    """How it went; what went wrong before the phone was told was raised."""
 
     space: Space
     window: int
     """Bytes of ours that may lie there."""
-    scan: Scan
-
-    @property
-    def told(self) -> bool:
-        """Whether the phone's apps see new files."""
-        return self.scan is Scan.DONE
+    told: Told
+    """How the phone's apps come to see new files, if they do."""
 
 
 async def try_phone(config: PixelTargetConfig, identity: TargetIdentity) -> PhoneTrial:
@@ -57,8 +53,8 @@ async def _send_one(config: PixelTargetConfig, target: PhoneTarget, photo: Path)
         (proof,) = await target.prove([ProofRequest(delivery.path, len(data))])
         if proof.sha256 != sha256:
             raise CopyMismatch(f"the phone holds {proof.sha256}", path=name)
-        scan = await target.scan([delivery.path])
+        told = await target.tell([delivery.path])
     finally:
         with suppress(PipelineError):
             await target.delete(delivery.path)
-    return PhoneTrial(space, space.window(0, config.window_bytes), scan)
+    return PhoneTrial(space, space.window(0, config.window_bytes), told)

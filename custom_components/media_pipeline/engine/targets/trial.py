@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from ..errors import CopyMismatch, OnlyHandedOver, PipelineError, TargetUnavailableError
 from .base import ProofRequest, Target, TargetInfo
+from .phone import PhoneTarget
 
 _LOGGER: Final = logging.getLogger(__name__)
 _BIG: Final = 4 << 20
@@ -29,7 +30,7 @@ class Finding:
     """What one step of a trial showed."""
 
     capability: str
-    """One of CAPABILITIES."""
+    """One of CAPABILITIES or PHONE_CAPABILITIES."""
     works: bool
     """False when the target failed in it, or lacks it."""
     value: Value = None
@@ -54,6 +55,10 @@ CAPABILITIES: Final = {
     "delete": "removes what is ours",
 }
 """What a trial looks at, in this order, and what its value says."""
+PHONE_CAPABILITIES: Final = {
+    "tell_phone": "how its media library is told of files: termux_media_scan or am_broadcast",
+}
+"""What it looks at besides when the target is a phone, after ``bring_back``."""
 
 
 class _Tell(Protocol):
@@ -176,6 +181,11 @@ async def _run(trial: _Trial) -> None:
         speed = _speed(_BIG, began)
         _same(await asyncio.to_thread(_hash, back), big)
         tell(speed)
+    if isinstance(trial.target, PhoneTarget):
+        async with trial.step("tell_phone") as tell:
+            told = await trial.target.tell([path])
+            told.check()
+            tell(told.way)
     await _try_names(trial, path, big, small)
     async with trial.step("list") as tell:
         found = {file.path async for file in trial.target.listing() if trial.stem in file.path}
