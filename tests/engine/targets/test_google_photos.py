@@ -49,6 +49,8 @@ def rclone(account: GooglePhotos, tmp_path_factory: pytest.TempPathFactory) -> I
     rclone.remote("crypted", type="crypt", remote="gphotos:album/x", password=rclone.obscure("x"))
     rclone.remote("reader", **account.options, read_only="true")
     rclone.remote("careless", **account.options | {"batch_mode": "async"})
+    rclone.remote("union", type="union", upstreams="gphotos:album/x gphotos:album/y")
+    rclone.remote("combined", type="combine", upstreams="x=gphotos:album/x")
     rclone.start()
     yield rclone
     rclone.close()
@@ -172,10 +174,21 @@ async def test_remotes_that_can_not_be_handed_photos(make: Make, remote: str) ->
         await make(remote).open()
 
 
-@pytest.mark.parametrize("remote", ["gphotos:upload", "holiday:", "crypted:"])
-async def test_it_is_no_place_for_copies(rclone: Rclone, remote: str) -> None:
-    """However it is wrapped."""
-    with pytest.raises(e.RcloneUnsuitable):
+@pytest.mark.parametrize(
+    ("remote", "error"),
+    [
+        ("gphotos:upload", e.RcloneUnsuitable),
+        ("holiday:", e.RcloneUnsuitable),
+        ("crypted:", e.RcloneUnsuitable),
+        ("union:", e.RcloneUnsuitable),
+        ("combined:x", e.PipelineError),
+    ],
+)
+async def test_it_is_no_place_for_copies(
+    google: GooglePhotos, rclone: Rclone, remote: str, error: type[e.PipelineError]
+) -> None:
+    """However it is wrapped: what can't be found out fails when it is tried out."""
+    with pytest.raises(error):
         await probe_target(
             RcloneTargetConfig(
                 target_id="x",
@@ -186,6 +199,7 @@ async def test_it_is_no_place_for_copies(rclone: Rclone, remote: str) -> None:
                 remote=remote,
             )
         )
+    assert google.items == []
 
 
 async def test_what_google_says(google: GooglePhotos, make: Make, tmp_path: Path) -> None:
