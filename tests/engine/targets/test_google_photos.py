@@ -3,6 +3,7 @@
 Google itself is a double of its API (see ``tests/support/google_photos.py``).
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,11 @@ import pytest_socket
 from aiohttp import web
 
 from custom_components.media_pipeline.engine import errors as e
-from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
+from custom_components.media_pipeline.engine.targets.base import (
+    Delivery,
+    ProofRequest,
+    TargetIdentity,
+)
 from custom_components.media_pipeline.engine.targets.google_photos import (
     GooglePhotosTarget,
     GooglePhotosTargetConfig,
@@ -48,6 +53,7 @@ def rclone(account: GooglePhotos, tmp_path_factory: pytest.TempPathFactory) -> I
     rclone.remote("holiday", type="alias", remote="gphotos:album/Holiday")
     rclone.remote("crypted", type="crypt", remote="gphotos:album/x", password=rclone.obscure("x"))
     rclone.remote("reader", **account.options, read_only="true")
+    rclone.remote("batches", **account.options | {"batch_mode": "sync", "batch_timeout": "500ms"})
     rclone.remote("careless", **account.options | {"batch_mode": "async"})
     rclone.remote("union", type="union", upstreams="gphotos:album/x gphotos:album/y")
     rclone.remote("combined", type="combine", upstreams="x=gphotos:album/x")
@@ -220,6 +226,22 @@ async def test_what_google_says(google: GooglePhotos, make: Make, tmp_path: Path
     google.refuses = None
     assert google.items == []
     await send(target, photo, "IMG_1.JPG")
+    assert google.names() == ["IMG_1.JPG"]
+
+
+async def test_one_that_is_refused_among_others(
+    google: GooglePhotos, make: Make, tmp_path: Path
+) -> None:
+    """rclone hands several over with one request, unless it was told not to."""
+    target, good = make("batches:"), make_photo(tmp_path)
+    await target.open()
+    results = await asyncio.gather(
+        send(target, good, "IMG_1.JPG"),
+        send(target, make_sample(tmp_path, 100), "IMG_2.JPG"),
+        return_exceptions=True,
+    )
+    assert isinstance(results[0], Delivery)
+    assert isinstance(results[1], e.PhotoRefused)
     assert google.names() == ["IMG_1.JPG"]
 
 
