@@ -44,6 +44,7 @@ class GooglePhotos:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._listener: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
         self.port = 0
         self.items: list[Stored] = []
         self.albums: dict[str, str] = {}
@@ -92,16 +93,25 @@ class GooglePhotos:
 
     def close(self) -> None:
         """Stop."""
-        if self._listener is not None:
-            self._loop.call_soon_threadsafe(self._listener.close)
+        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
+    async def _shut(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
+
     async def _open(self) -> None:
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app)
+        self._runner = runner = web.AppRunner(app, shutdown_timeout=1)
         await runner.setup()
         assert runner.server is not None
         self._listener, self.port = await open_door(0, self._context, runner.server)
