@@ -85,6 +85,7 @@ TARGET_ERRORS: Final = FOLDER_ERRORS | {
             e.RcloneRemoteRefused,
             e.RcloneUnsuitable,
             e.RcloneFailed,
+            e.NotGooglePhotos,
             e.InvalidKey,
             e.KeyLocked,
             e.NameRefused,

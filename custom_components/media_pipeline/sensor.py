@@ -17,7 +17,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .const import CONF_SOURCE, SOURCE_ICLOUD, TARGET_ACTION, TARGET_PIXEL
+from .const import (
+    CONF_SOURCE,
+    SOURCE_ICLOUD,
+    TARGET_ACTION,
+    TARGET_GOOGLE_PHOTOS,
+    TARGET_PIXEL,
+)
 from .coordinator import MediaPipelineConfigEntry
 from .engine.config import TargetConfig
 from .engine.errors import TargetUnavailableError
@@ -250,7 +256,7 @@ TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
         suggested_display_precision=2,
         entity_category=EntityCategory.DIAGNOSTIC,
         value=lambda target: target.free_bytes,
-        exists=lambda config: config.kind != TARGET_ACTION,
+        exists=lambda config: config.kind not in {TARGET_ACTION, TARGET_GOOGLE_PHOTOS},
     ),
     TargetSensorDescription(
         key="copies",
@@ -321,7 +327,7 @@ TARGET_SENSORS: tuple[TargetSensorDescription, ...] = (
         translation_key="target_inferred",
         state_class=SensorStateClass.MEASUREMENT,
         value=lambda target: target.inferred,
-        exists=lambda config: config.kind == TARGET_PIXEL,
+        exists=lambda config: config.kind in {TARGET_PIXEL, TARGET_GOOGLE_PHOTOS},
     ),
 )
 

@@ -35,6 +35,7 @@ TARGET_STATES: Final = [
     errors.RcloneRemoteUnknown.key,
     errors.RcloneRemoteRefused.key,
     errors.RcloneUnsuitable.key,
+    errors.NotGooglePhotos.key,
     errors.BucketMissing.key,
     errors.BucketWrongRegion.key,
     errors.CertificateRefused.key,

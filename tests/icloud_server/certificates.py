@@ -55,7 +55,7 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def make_certificates(folder: Path) -> tuple[Path, ssl.SSLContext]:
+def make_certificates(folder: Path, hosts: tuple[str, ...] = HOSTS) -> tuple[Path, ssl.SSLContext]:
     """Write the authority to `folder`/ca.pem; return it and the server's TLS settings."""
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("iCloud stand-in (for tests only)")
@@ -68,10 +68,10 @@ def make_certificates(folder: Path) -> tuple[Path, ssl.SSLContext]:
         .sign(ca_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [x509.DNSName(host) for host in HOSTS]
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
     names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     leaf = (
-        _builder(_name("*.icloud.com"), ca_name, key)
+        _builder(_name(hosts[0]), ca_name, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -13,9 +13,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
 from custom_components.media_pipeline.engine.model import Content, Snapshot, TargetStatus
+from custom_components.media_pipeline.engine.targets.google_photos import GooglePhotosTargetConfig
 from custom_components.media_pipeline.engine.targets.rclone_config import RcloneTargetConfig
 from custom_components.media_pipeline.engine.targets.webdav_config import WebdavTargetConfig
 from tests.support import wsgidav_server
+from tests.support.google_photos import GooglePhotos
 from tests.support.rclone import PASSWORD, USER, Rclone, find_rclone
 from tests.support.sftp_access import free_port
 from tests.support.wsgidav_server import WsgidavServer
@@ -150,6 +152,66 @@ async def test_rclone(
     result = await begin(hass, fake_entry, "rclone")
     result = await answer(hass, result, form)
     assert result["reason"] == "already_configured"
+
+
+async def test_google_photos(
+    hass: HomeAssistant,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    tmp_path: Path,
+) -> None:
+    """A kind of its own: it is handed photos, and shows what Google lists of them."""
+    if find_rclone() is None:
+        pytest.skip("rclone is not there: scripts/setup --all")
+    pytest_socket.enable_socket()
+    google = GooglePhotos(tmp_path).start()
+    server = Rclone(tmp_path, environment=google.environment)
+    server.remote("gphotos", **google.options)
+    server.start()
+    form = {key: COMMON[key] for key in ("parallel", "bandwidth", "verify_ssl")} | {
+        "name": "Google",
+        "url": server.url,
+        "username": USER,
+        "password": PASSWORD,
+        "content": "motion_photos",
+    }
+    try:
+        result = await begin(hass, fake_entry, "google_photos")
+        for remote in (f"{tmp_path}/there", "gphotos:media/all"):
+            result = await answer(hass, result, form | {"remote": remote})
+            assert result["errors"] == {"base": "not_google_photos"}
+        result = await answer(hass, result, form | {"remote": "gphotos:album/iCloud"})
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        other = await begin(hass, fake_entry, "rclone")
+        other = await answer(hass, other, COMMON | form | {"remote": "gphotos:album/iCloud"})
+        assert other["errors"] == {"base": "rclone_unsuitable"}
+    finally:
+        server.close()
+        google.close()
+    assert google.items == []
+
+    target_id = only_target(fake_entry).subentry_id
+    assert fake_engines[-1].config.targets == (
+        GooglePhotosTargetConfig(
+            target_id=target_id,
+            name="Google",
+            content=Content.MOTION_PHOTOS,
+            url=server.url,
+            remote="gphotos:album/iCloud",
+            username=USER,
+            password=PASSWORD,
+            parallel=4,
+        ),
+    )
+    assert fake_engines[-1].config.targets[0].hand_off
+    names = {state.entity_id for state in hass.states.async_all("sensor")}
+    shown = {name for name in names if name.startswith("sensor.google_")}
+    assert shown == {
+        "sensor.google_state",
+        "sensor.google_missing_copies",
+        "sensor.google_delivered",
+        "sensor.google_backed_up_inferred",
+    }
 
 
 async def test_a_repair_for_a_target_without_a_folder(

@@ -32,6 +32,8 @@ class Rclone:
     host: str = "127.0.0.1"
     serve: bool = True
     password: str | None = PASSWORD
+    environment: dict[str, str] = field(default_factory=dict)
+    """More of it for the remote control, such as a proxy."""
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _rcd: subprocess.Popen[bytes] | None = None
 
@@ -119,7 +121,7 @@ class Rclone:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "RCLONE_CONFIG": str(self.config)},
+                env={**os.environ, **self.environment, "RCLONE_CONFIG": str(self.config)},
             )
         for _ in range(400):
             if process.poll() is not None:

@@ -7,6 +7,7 @@ from ..engine.config import TargetConfig
 from .action import ACTION
 from .base import Data, TargetKind, common
 from .folder import FOLDER
+from .google_photos import GOOGLE_PHOTOS
 from .object_store import AZURE, GCS, S3
 from .pixel import PIXEL
 from .rclone import RCLONE
@@ -14,7 +15,8 @@ from .sftp import SFTP
 from .webdav import WEBDAV
 
 KINDS: Final[dict[str, TargetKind]] = {
-    kind.key: kind for kind in (FOLDER, SFTP, WEBDAV, RCLONE, S3, GCS, AZURE, PIXEL, ACTION)
+    kind.key: kind
+    for kind in (FOLDER, SFTP, WEBDAV, RCLONE, S3, GCS, AZURE, PIXEL, GOOGLE_PHOTOS, ACTION)
 }
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3  # type: ignore[import-untyped]
 import obstore
 import pytest
+from aiohttp import web
 from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
@@ -166,31 +169,77 @@ async def test_source_that_changed_is_never_put_together(tmp_path: Path) -> None
 async def test_old_uploads_are_swept_below_our_prefix_only() -> None:
     bucket = s3_bucket()
     store, other = bucket.store(), bucket.store(prefix="other")
-    for where in (store, other):  # moto says of every upload that it began in 2010
-        writer = obstore.open_writer_async(where, "big.mov", buffer_size=5 << 20)
+    # moto says of every upload that it began in 2010; the last is of another program, by its name
+    for where, path in (
+        (store, "2024/big~0123abcd.mov"),
+        (other, "2024/big~0123abcd.mov"),
+        (store, "big.mov"),
+    ):
+        writer = obstore.open_writer_async(where, path, buffer_size=5 << 20)
         await writer.write(b"x" * (5 << 20))
         await writer.write(b"x" * (5 << 20))
         del writer
     await asyncio.sleep(0.3)
     name = bucket.values["bucket"]
-    assert unfinished(name) == 2
+    assert unfinished(name) == 3
 
     await direct(bucket).open()
 
-    assert unfinished(name) == 1
+    assert unfinished(name) == 2
+
+
+async def test_old_uploads_on_a_second_page() -> None:
+    """A store tells a thousand at a time; those of others may come first."""
+    asked: list[dict[str, str]] = []
+    begun = "<Initiated>2010-01-01T00:00:00Z</Initiated>"
+    upload = f"<Upload><Key>{{}}</Key><UploadId>{{}}</UploadId>{begun}</Upload>"
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append({"method": request.method, "path": request.path, **request.query})
+        if request.method == "DELETE":
+            return web.Response(status=204)
+        if "key-marker" not in request.query:
+            more = "<IsTruncated>true</IsTruncated><NextKeyMarker>a&amp;b</NextKeyMarker>"
+            more += "<NextUploadIdMarker>1</NextUploadIdMarker>" + upload.format("a&amp;b", "1")
+        elif any(one["method"] == "DELETE" for one in asked):
+            more = ""
+        else:
+            more = upload.format("2024/film~0123abcd.mov", "2")
+        return web.Response(text=f"<R>{more}</R>", content_type="application/xml")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    config = S3TargetConfig(
+        target_id="x",
+        name="x",
+        bucket="b",
+        endpoint=f"http://127.0.0.1:{runner.addresses[0][1]}",
+        access_key_id="AKID",
+        secret_access_key="s",
+    )
+    try:
+        assert await abort_uploads(config) == 1
+    finally:
+        await runner.cleanup()
+    assert [one["uploadId"] for one in asked if one["method"] == "DELETE"] == ["2"]
+    assert {"key-marker": "a&b", "upload-id-marker": "1"}.items() <= asked[1].items()
 
 
 async def test_young_uploads_stay() -> None:
     """They may be those of another run that is still sending."""
     bucket = gcs_bucket()
-    writer = obstore.open_writer_async(bucket.store(), "big.mov", buffer_size=5 << 20)
+    path = "big~0123abcd.mov"
+    writer = obstore.open_writer_async(bucket.store(), path, buffer_size=5 << 20)
     await writer.write(b"x" * (5 << 20))
     await writer.write(b"x" * (5 << 20))
     name = bucket.values["bucket"]
 
     assert await abort_uploads(bucket.target_config()) == 0
     assert [upload.bucket for upload in gcs_double().uploads.values()].count(name) == 1
-    assert await abort_uploads(bucket.target_config(), "big.mov") == 1
+    assert await abort_uploads(bucket.target_config(), path) == 1
 
 
 def test_our_signature_is_amazons() -> None:
@@ -476,6 +525,31 @@ async def test_storage_class_is_kept(tmp_path: Path) -> None:
 
     held = gcs_double().buckets[google.values["bucket"]]
     assert held[f"{google.values['prefix']}/{PATH}"].storage_class == "ARCHIVE"
+
+
+async def test_the_rules_of_the_documentation_are_rules(tmp_path: Path) -> None:
+    """The example for a bucket that gets cheaper with age is taken by a store as it is."""
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    rules = json.loads(re.findall(r"```json\n(\{\s+\"Rules\".+?)```", text, re.DOTALL)[0])
+    bucket = s3_bucket()
+    client = boto3.client(
+        "s3",
+        endpoint_url=bucket.values["endpoint"],
+        region_name="us-east-1",
+        aws_access_key_id="owner",
+        aws_secret_access_key="x",
+    )
+    name = bucket.values["bucket"]
+    await asyncio.to_thread(
+        client.put_bucket_lifecycle_configuration, Bucket=name, LifecycleConfiguration=rules
+    )
+    kept = await asyncio.to_thread(client.get_bucket_lifecycle_configuration, Bucket=name)
+    [rule] = kept["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+    [later] = rule["Transitions"]
+    assert (later["Days"], later["StorageClass"]) == (90, "GLACIER_IR")
+    # a class that may be chosen for a target too: copies in it can be read back at once
+    await direct(bucket, storage_class=later["StorageClass"]).open()
 
 
 async def test_where_it_lies() -> None:

@@ -1,6 +1,9 @@
 """What a WebDAV target does when the server, or what lies before it, is not as it should be."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,7 +84,7 @@ async def test_addresses_and_logins_that_are_wrong(there: WebdavPlace) -> None:
     [
         (401, e.TargetAuthFailed),
         (403, e.TargetReadOnly),
-        (413, e.TargetFull),
+        (413, e.BodyTooLarge),
         (429, e.ThrottledError),
         (503, e.TargetUnreachable),
         (507, e.TargetFull),
@@ -197,3 +200,47 @@ def test_lists_that_are_refused() -> None:
     for body in (b"", b"<html/>", b'<!DOCTYPE x [<!ENTITY a "b">]><multistatus/>'):
         with pytest.raises(ValueError):  # noqa: PT011 any of its texts
             parse_list(body)
+
+
+_LENGTH = re.compile(rb"(?i)content-length: (\d+)")
+
+
+@pytest.mark.parametrize("lingers", [True, False])
+async def test_a_proxy_that_takes_no_large_body(
+    there: WebdavPlace, tmp_path: Path, lingers: bool
+) -> None:
+    """It answers before it read the body, as nginx does, and hangs up: that has a name.
+
+    ``lingers``: it reads on to the end, so that its answer surely arrives.
+    """
+    real = there.login[0].removeprefix("http://")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            told = _LENGTH.search(head)
+            length = int(told[1]) if told else 0
+            if length > 1_000_000:
+                writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n")
+                writer.write(b"Connection: close\r\n\r\n")
+                await writer.drain()
+                await (reader.readexactly(length) if lingers else reader.read(1))
+            else:
+                head = head.replace(own.encode(), real.encode())
+                head = head.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+                up_reader, up_writer = await asyncio.open_connection(*real.split(":"))
+                up_writer.write(head + await reader.readexactly(length))
+                writer.write(await up_reader.read(-1))
+                up_writer.close()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    own = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    target = there.target(url=f"http://{own}")
+    await target.open()
+    await send(target, make_sample(tmp_path, 900_000), PATH)
+    with pytest.raises(e.BodyTooLarge):
+        await send(target, make_sample(tmp_path, 9_000_000), "2024/05/IMG_0002.MOV")
+    assert there.files() == {PATH}
+    await target.close()
+    server.close()

@@ -23,6 +23,7 @@ from ..home import Item
 from ..model import DERIVED_ROLES, WRITTEN_ROLES, Content, CopyState, ResourceState, Role
 from .albums import album_paths
 from .failures import NEVER
+from .listed import was_listed
 from .schema import assets, copies, resources, targets
 from .store import write_journal
 
@@ -206,12 +207,14 @@ def handed_numbers(connection: Connection) -> dict[str, dict[str, int]]:
 
 
 def backed_up() -> Any:
-    """A condition on copies: something speaks for that the phone backed the file up. No proof.
+    """A condition on copies: something speaks for that Google Photos has the file. No proof.
 
     It vanished from the phone without us, as "Free up space" does with what was backed up; or the
-    phone was told to look at it, and it lay there while we met the phone on several days.
+    phone was told to look at it, and it lay there while we met the phone on several days. Or Google
+    Photos, handed it through rclone, listed it.
     """
     return or_(
         copies.c.left_how == VANISHED,
         and_(copies.c.scanned_at.is_not(None), copies.c.seen_days >= ENOUGH_DAYS),
+        was_listed(),
     )

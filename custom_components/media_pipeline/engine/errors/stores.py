@@ -1,6 +1,6 @@
 """What can be wrong with a target over HTTP: WebDAV, rclone, object stores."""
 
-from .classes import TargetUnavailableError, TransientError
+from .classes import PermanentError, TargetUnavailableError, TransientError
 
 
 class NoWebdav(TargetUnavailableError):
@@ -55,6 +55,24 @@ class RcloneFailed(TransientError):
     """rclone reported an error that has no other name here."""
 
     key = "rclone_failed"
+
+
+class NotGooglePhotos(TargetUnavailableError):
+    """The remote is not Google Photos itself, or nothing can be handed over to it as it is set."""
+
+    key = "not_google_photos"
+
+
+class PhotoRefused(PermanentError):
+    """Google Photos does not take this file: too large, or of a kind that it does not know."""
+
+    key = "photo_refused"
+
+
+class BodyTooLarge(PermanentError):
+    """The server, or a proxy before it, takes no request as large as this file."""
+
+    key = "body_too_large"
 
 
 class BucketMissing(TargetUnavailableError):

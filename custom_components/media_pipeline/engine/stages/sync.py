@@ -25,6 +25,7 @@ from .aside import move_deleted_aside
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
 from .hand_off import Turns, hand_over, prepare
 from .hidden_names import write_names
+from .listed import looked_at
 from .phone import attended
 from .proving import prove_archived
 
@@ -80,6 +81,7 @@ class Sync:
             target = await context.targets.get(config.target_id)
             async with (
                 attended(context, config, target),
+                looked_at(context, config, target),
                 Together(target, config.parallel, context.control.checkpoint) as together,
             ):
                 await drain(

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ _MAX_AGE: Final = timedelta(days=1)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _LOOKS: Final = 4
 _BETWEEN: Final = 0.3
+_OURS: Final = re.compile(r"~[0-9a-f]{8,64}(\.[^/]*)?$")
+"""How names of files end that go in parts (see ``names.names_for``). In a bucket that is shared,
+others may take longer than a day for theirs."""
+_MOST_PAGES: Final = 100
 _EMPTY: Final = hashlib.sha256(b"").hexdigest()
 
 
@@ -38,7 +43,7 @@ class _Upload:
 
 
 async def abort_uploads(config: ObjectStoreTargetConfig, path: str | None = None) -> int:
-    """Abort every unfinished upload to ``path``, or all old ones below the prefix; how many.
+    """Abort every unfinished upload to ``path``, or our old ones below the prefix; how many.
 
     What can't be cleaned is left for the bucket's own rule, and logged; nothing is raised.
     """
@@ -51,7 +56,8 @@ async def abort_uploads(config: ObjectStoreTargetConfig, path: str | None = None
     def is_meant(upload: _Upload) -> bool:
         if path is not None:
             return upload.key == wanted
-        return upload.begun < oldest and (not prefix or upload.key.startswith(f"{prefix}/"))
+        inside = not prefix or upload.key.startswith(f"{prefix}/")
+        return inside and upload.begun < oldest and _OURS.search(upload.key) is not None
 
     count = 0
     try:
@@ -75,20 +81,27 @@ async def _list(
     http: aiohttp.ClientSession, config: S3TargetConfig | GcsTargetConfig, prefix: str
 ) -> list[_Upload]:
     query = {"uploads": "", "prefix": prefix}
-    async with _request(http, config, "GET", "", query) as answer:
-        text = await answer.text()
-        if answer.status != 200:
-            raise ValueError(f"status {answer.status}")
-    root = ET.fromstring(text)  # noqa: S314 - the user's own store; expat refuses entity bombs
-    space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
-    return [
-        _Upload(
-            upload.findtext(f"{space}Key", ""),
-            upload.findtext(f"{space}UploadId", ""),
-            datetime.fromisoformat(upload.findtext(f"{space}Initiated", "")).astimezone(UTC),
-        )
-        for upload in root.iter(f"{space}Upload")
-    ]
+    found: list[_Upload] = []
+    for _ in range(_MOST_PAGES):
+        async with _request(http, config, "GET", "", query) as answer:
+            text = await answer.text()
+            if answer.status != 200:
+                raise ValueError(f"status {answer.status}")
+        root = ET.fromstring(text)  # noqa: S314 - the user's own store; expat refuses entity bombs
+        space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
+        found += [
+            _Upload(
+                upload.findtext(f"{space}Key", ""),
+                upload.findtext(f"{space}UploadId", ""),
+                datetime.fromisoformat(upload.findtext(f"{space}Initiated", "")).astimezone(UTC),
+            )
+            for upload in root.iter(f"{space}Upload")
+        ]
+        if root.findtext(f"{space}IsTruncated", "") != "true":
+            break
+        query["key-marker"] = root.findtext(f"{space}NextKeyMarker", "")
+        query["upload-id-marker"] = root.findtext(f"{space}NextUploadIdMarker", "")
+    return found
 
 
 @asynccontextmanager

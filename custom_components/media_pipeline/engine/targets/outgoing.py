@@ -51,10 +51,12 @@ class Outgoing:
     async def pieces(self) -> AsyncGenerator[bytes]:
         """The bytes, to be sent. Raises FileVanished, SourceFileChanged."""
         async for piece in self._read_all():
-            yield piece
-            self.moved(len(piece))
+            # before, not after: a server that was told the length answers after the last piece, and
+            # then nobody waits for us any more
             if self._limit is not None:
                 await self._limit.take(len(piece))
+            yield piece
+            self.moved(len(piece))
 
     async def check(self) -> None:
         """Only read and hash, when somebody else sends. Raises FileVanished, SourceFileChanged."""

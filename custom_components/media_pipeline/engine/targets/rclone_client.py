@@ -142,8 +142,8 @@ class RcloneClient:
         config: Mapping[str, Any] | None = None,
         on_total: Callable[[int], None] | None = None,
         **values: Any,
-    ) -> None:
-        """Start a call as a job and wait for its end; a cancelled caller stops the job.
+    ) -> dict[str, Any]:
+        """Start a call as a job and wait for its answer; a cancelled caller stops the job.
 
         ``on_total`` gets the bytes moved so far. Raises JobLost when rclone forgot the job.
         """
@@ -155,24 +155,25 @@ class RcloneClient:
         )
         job = int(started["jobid"])
         try:
-            await self._wait(job, group, path, on_total)
+            return await self._wait(job, group, path, on_total)
         except asyncio.CancelledError:
             await self._stop(job)
             raise
 
     async def _wait(
         self, job: int, group: str, path: str, on_total: Callable[[int], None] | None
-    ) -> None:
+    ) -> dict[str, Any]:
         for seconds in itertools.chain(_POLL, itertools.repeat(_POLL[-1])):
             state = await self._job(job, path)
             if state.get("finished"):
                 if state.get("success"):
-                    return
+                    return dict(state.get("output") or {})
                 raise explain(str(state.get("error") or "failed without a reason"), path)
             if on_total is not None and seconds >= _POLL[3]:
                 stats = await self.call("core/stats", path=path, group=group)
                 on_total(int(stats.get("bytes") or 0))
             await asyncio.sleep(seconds)
+        raise AssertionError
 
     async def _job(self, job: int, path: str) -> dict[str, Any]:
         try:
@@ -193,13 +194,19 @@ class RcloneClient:
     # --- bytes ------------------------------------------------------------------------------------
 
     async def upload(
-        self, fs: str, folder: str, name: str, pieces: AsyncGenerator[bytes], path: str
+        self,
+        fs: str,
+        folder: str,
+        name: str,
+        pieces: AsyncGenerator[bytes],
+        path: str,
     ) -> None:
-        """Stream bytes to a new file; ``name`` must be plain ASCII."""
+        """Stream bytes to a new file."""
         group = f"media_pipeline/{token_hex(8)}"
         form = aiohttp.MultipartWriter("form-data")
         part = form.append(pieces)
-        part.set_content_disposition("form-data", name="file", filename=name)
+        # without quotes of the library's own kind, which rclone would take for the name
+        part.set_content_disposition("form-data", quote_fields=False, name="file", filename=name)
         url = self._base.join(URL("operations/uploadfile")).with_query(
             fs=fs, remote=folder, _group=group
         )

@@ -35,6 +35,7 @@ _MEANINGS: Final[tuple[tuple[type[PipelineError], tuple[str, ...]], ...]] = (
             *("no space left", "disk quota exceeded", "quota ?exceeded", "storage_?quota"),
             *("insufficient.?(space|storage)", "quota.{0,20}(reached|full|exceeded)", r"\b507\b"),
             *("not enough (space|quota)", "over quota", "remaining (disk )?space"),
+            "remaining storage",
         ),
     ),
     (

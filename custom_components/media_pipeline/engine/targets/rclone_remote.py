@@ -43,6 +43,8 @@ class Remote:
     base: Mapping[str, Any]
     """That remote's options; may hold secrets."""
     base_name: str
+    base_path: str = ""
+    """The folder there that aliases and wrappers lead to."""
 
     @property
     def host(self) -> str | None:

@@ -1,7 +1,6 @@
 """Files on a remote of rclone. rclone is an executor that may be wrong: it answers ``{}`` also when
 it skipped, so nothing it says to have done is believed before it was looked at."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
@@ -11,10 +10,8 @@ from ..errors import (
     FileVanished,
     PipelineError,
     RcloneFailed,
-    RcloneNoPassword,
     RcloneNoServe,
     RcloneRemoteUnknown,
-    RcloneTooOld,
     RcloneUnsuitable,
     TargetUnavailableError,
     TargetUnreachable,
@@ -22,18 +19,16 @@ from ..errors import (
 from .base import ListedFile
 from .outgoing import Outgoing
 from .paths import NameTaken, parent_of
+from .rclone_checks import check_rclone, find_remote, pace, sees
 from .rclone_client import JobLost, RcloneClient
 from .rclone_config import RcloneTargetConfig, split_remote
-from .rclone_remote import CLOUDS, WRAPPERS, Remote
+from .rclone_remote import CLOUDS
 from .store import StoredFile, StoreInfo
 from .tasks import run_together
 from .this_machine import is_this_machine
 
-_OLDEST: Final = (1, 65)
-"""The oldest that this was tried with."""
 _ALWAYS: Final = {"IgnoreTimes": True, "Inplace": True}
 """Never skip because size and time look alike; no other part file than ours."""
-_FOLLOW: Final = 5
 
 
 class RcloneStore:
@@ -46,6 +41,7 @@ class RcloneStore:
         self._config = config
         self._fs, self._root = split_remote(config.remote)
         self._rclone = RcloneClient(config)
+        self._streams = True
         self.name = config.remote
 
     def _at(self, path: str) -> str:
@@ -53,15 +49,11 @@ class RcloneStore:
 
     async def connect(self) -> StoreInfo:
         """Raises what the errors of rclone are named, see docs/troubleshooting.md."""
-        version = await self._rclone.version()
-        if version < _OLDEST:
-            raise RcloneTooOld(f"rclone {'.'.join(map(str, version))}")
+        await check_rclone(self._rclone)
         rclone_here = await is_this_machine(self._rclone.host)
-        if not _loopback(self._rclone.host) and not await self._rclone.asks_for_a_password():
-            raise RcloneNoPassword("the remote control takes orders from anybody")
-        remote = await self._find_remote()
+        remote = await find_remote(self._rclone, self._fs)
         if remote.base_type == "google photos":
-            raise RcloneUnsuitable("Google Photos gives no original bytes back")
+            raise RcloneUnsuitable("Google Photos gives other bytes back: it has its own kind")
         try:
             info = await self._rclone.call("operations/fsinfo", fs=self._fs)
         except (FileVanished, RcloneFailed) as err:
@@ -69,6 +61,7 @@ class RcloneStore:
         features = info.get("Features") or {}
         if not (features.get("Move") or features.get("Copy")):
             raise RcloneUnsuitable("this kind of remote can't rename files")
+        self._streams = bool(features.get("PutStream"))
         self.hash_name = remote.hash_name(list(info.get("Hashes") or []))
         if remote.base_type == "local":
             off_machine = not rclone_here
@@ -77,26 +70,6 @@ class RcloneStore:
         else:
             off_machine = remote.base_type in CLOUDS
         return StoreInfo(remote.domain(self._rclone.host), off_machine)
-
-    async def _find_remote(self) -> Remote:
-        """Follow aliases and wrappers to the remote that holds the bytes."""
-        if self._fs == "/":
-            return Remote("local", "local", {}, "")
-        name = self._fs.partition(":")[0]
-        own_type: str | None = None
-        options: dict[str, Any] = {}
-        for _ in range(_FOLLOW):
-            options = await self._rclone.call("config/get", name=name)
-            kind = str(options.get("type") or "")
-            if own_type is None and kind != "alias":
-                own_type = kind
-            if kind not in WRAPPERS:
-                break
-            inner = str(options.get("remote") or "")
-            if inner.startswith("/"):
-                return Remote(own_type or "local", "local", {}, "")
-            name = inner.partition(":")[0]
-        return Remote(own_type or "", str(options.get("type") or ""), options, name)
 
     async def look(self, path: str, *, digest: bool = False) -> StoredFile | None:
         """See ``Store.look``; of folders only the root is seen."""
@@ -134,31 +107,11 @@ class RcloneStore:
 
     async def send(self, outgoing: Outgoing, path: str) -> None:
         """See ``Store.send``. An rclone that sees our file reads it itself."""
-        if self._config.bandwidth is None and await self._sees(outgoing):
+        by_rclone = self._config.bandwidth is None or not self._streams
+        if by_rclone and await sees(self._rclone, outgoing):
             await self._copy(outgoing, path)
         else:
             await self._stream(outgoing, path)
-
-    async def _sees(self, outgoing: Outgoing) -> bool:
-        """Whether the file at this path over there is the one here: same size, same time.
-
-        Whether its bytes are the same too is seen by the hash of what arrived.
-        """
-        try:
-            stat = await asyncio.to_thread(outgoing.source.stat)
-            answer = await self._rclone.call(
-                "operations/stat",
-                fs="/",
-                remote=str(outgoing.source).lstrip("/"),
-                opt={"filesOnly": True, "noMimeType": True},
-            )
-            item = answer.get("item") or {}
-            theirs = datetime.fromisoformat(str(item["ModTime"])).timestamp()
-        except TargetUnreachable:
-            raise
-        except OSError, PipelineError, KeyError, ValueError:
-            return False
-        return item.get("Size") == stat.st_size and abs(theirs - stat.st_mtime) < 1e-5
 
     async def _copy(self, outgoing: Outgoing, path: str) -> None:
         told = 0
@@ -178,7 +131,7 @@ class RcloneStore:
             await self._rclone.run_job(
                 "operations/copyfile",
                 path=path,
-                config=_ALWAYS,
+                config=_ALWAYS | pace(self._config),
                 on_total=report,
                 srcFs="/",
                 srcRemote=str(outgoing.source).lstrip("/"),
@@ -194,7 +147,11 @@ class RcloneStore:
         at = self._at(path)
         try:
             await self._rclone.upload(
-                self._fs, parent_of(at), at.rpartition("/")[2], outgoing.pieces(), path
+                self._fs,
+                parent_of(at),
+                at.rpartition("/")[2],
+                outgoing.pieces(),
+                path,
             )
         except PipelineError:
             if outgoing.error is not None:
@@ -303,7 +260,3 @@ class RcloneStore:
     async def close(self) -> None:
         """See ``Store.close``."""
         await self._rclone.close()
-
-
-def _loopback(host: str) -> bool:
-    return host in {"localhost", "127.0.0.1", "::1"}

@@ -8,6 +8,7 @@ from .action import ActionTarget, ActionTargetConfig
 from .base import Target, TargetIdentity, TargetInfo
 from .encrypted import EncryptedTarget
 from .folder import FolderTarget
+from .google_photos import GooglePhotosTarget, GooglePhotosTargetConfig
 from .object_store import ObjectStoreTarget
 from .object_store_config import AzureTargetConfig, GcsTargetConfig, S3TargetConfig
 from .phone import PhoneTarget, PixelTargetConfig
@@ -26,6 +27,7 @@ _KINDS: Final[dict[type[TargetConfig], Callable[[Any, TargetIdentity], Target]]]
     GcsTargetConfig: ObjectStoreTarget,
     AzureTargetConfig: ObjectStoreTarget,
     RcloneTargetConfig: RcloneTarget,
+    GooglePhotosTargetConfig: GooglePhotosTarget,
     WebdavTargetConfig: WebdavTarget,
 }
 """A new kind of target is a new file beside this one, and a line here."""

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from ..errors import CopyMismatch, OnlyHandedOver, PipelineError, TargetUnavailableError
 from .base import ProofRequest, Target, TargetInfo
+from .google_photos import GooglePhotosTarget
 from .phone import PhoneTarget
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -164,6 +165,8 @@ async def _run(trial: _Trial) -> None:
         return
     trial.findings.append(Finding("free_space", info.free_bytes is not None, info.free_bytes))
     trial.findings.append(Finding("other_machine", info.off_machine, info.off_machine))
+    if isinstance(trial.target, GooglePhotosTarget):
+        return  # what is sent there stays for ever
     big = await asyncio.to_thread(trial.make, _BIG)
     small = await asyncio.to_thread(trial.make, _SMALL)
     path = f"{trial.stem}.bin"

@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree as ET
 
 from ..errors import (
+    BodyTooLarge,
     FileVanished,
     NameRefused,
     PipelineError,
@@ -28,7 +29,7 @@ _MEANINGS: Final[dict[int, type[PipelineError]]] = {
     405: TargetReadOnly,
     409: TargetUnreachable,  # the folder went after we made it; the next try makes it again
     410: FileVanished,
-    413: TargetFull,
+    413: BodyTooLarge,
     414: NameRefused,
     422: NameRefused,
     429: ThrottledError,

@@ -32,6 +32,7 @@ from .paths import NameTaken, parent_of
 from .store import StoredFile, StoreInfo
 from .this_machine import is_this_machine
 from .webdav_answers import PROPERTIES, Entry, explain, parse_list
+from .webdav_chunks import CHUNKED_FROM, send_chunks, uploads_of
 from .webdav_config import WebdavTargetConfig
 
 _NEXTCLOUD: Final = ("remote.php/dav/files/{user}", "remote.php/webdav")
@@ -59,6 +60,7 @@ class WebdavStore:
         self._http: aiohttp.ClientSession | None = None
         self._folders: set[str] = set()
         self._making = asyncio.Lock()
+        self._no_chunks = False
         self.name = self._folder or "/"
 
     async def connect(self) -> StoreInfo:
@@ -70,6 +72,7 @@ class WebdavStore:
         if host is None:
             raise NoWebdav(f"{self._base} is no address")
         self._folders.clear()
+        self._no_chunks = False
         self._base = await self._find()
         return StoreInfo(f"host:{host.lower()}", not await is_this_machine(host))
 
@@ -220,11 +223,34 @@ class WebdavStore:
             "OC-Checksum": f"SHA256:{outgoing.sha256}",
         }
         try:
-            await self._put(path, outgoing.pieces(), outgoing.size, headers)
+            if not await self._send_chunks(outgoing, path, headers):
+                await self._put(path, outgoing.pieces(), outgoing.size, headers)
         except PipelineError:
             if outgoing.error is not None:
                 raise outgoing.error from None
             raise
+
+    async def _send_chunks(self, outgoing: Outgoing, path: str, headers: Mapping[str, str]) -> bool:
+        """Large files, to a Nextcloud; False where that can't be done."""
+        uploads = uploads_of(self._base)
+        if uploads is None or outgoing.size < CHUNKED_FROM or self._no_chunks:
+            return False
+
+        async def arrived() -> bool:
+            there = await self.look(path)
+            return there is not None and there.size == outgoing.size
+
+        sent = await send_chunks(
+            self._asked,
+            uploads,
+            outgoing,
+            self._address(path),
+            path,
+            headers=headers,
+            arrived=arrived,
+        )
+        self._no_chunks = not sent
+        return sent
 
     async def write_small(self, path: str, data: bytes) -> None:
         """See ``Store.write_small``."""
