@@ -133,7 +133,7 @@ class Bench:
                 self._peer(peer, sources)
 
     def _peer(self, peer: Peer, sources: list[Path]) -> None:
-        place = self._place(peer.task, peer.tool)
+        place = self._place(peer.task, peer.name)
         lines = [peer.command(one, place / (one.stem + peer.suffix)) for one in sources]
         if any(line is None for line in lines):
             if peer.tool not in {one.tool for one in self.missing}:
@@ -146,7 +146,7 @@ class Bench:
         command = [
             "xargs", "-0", "-a", str(listed), "-P", str(self.workers), "-n", str(each), "env",
         ]  # fmt: skip
-        self._note(peer.task, peer.tool, sources, place, _run(command))
+        self._note(peer.task, peer.name, sources, place, _run(command))
 
     def _ours(self, mode: str, task: str, sources: Sequence[Path], place: Path) -> dict[str, Any]:
         inside, beside = place.parent / "beats", place.parent / "beats-beside"

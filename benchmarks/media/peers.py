@@ -18,7 +18,8 @@ _PRIVATE: Final = _CACHE / "media_pipeline" / "debian-peers" / "bin"
 JPEG, LOSSLESS, AVIF, WEBP = "JPEG", "JPEG, lossless", "AVIF", "WebP"
 HEVC, AV1 = "HEVC", "AV1"
 _Q: Final = PhotoPreset().quality
-_AVIF_Q: Final = _Q - 7  # the same that ours hands to the same library
+_AVIF_Q: Final = _Q - 7
+_AVIF_SVT_Q: Final = 86  # about as alike as ours, on all pictures together
 _WEBP_Q: Final = _Q + 5
 _CJPEG: Final = f"-quality {_Q} -progressive -optimize"
 _CRF: Final = VideoPreset().crf
@@ -35,6 +36,13 @@ class Peer:
     arguments: Callable[[Path, Path], Sequence[str | Path]]
     shown: str
     """How it is told, for people."""
+    way: str = ""
+    """Tells two ways of one tool apart."""
+
+    @property
+    def name(self) -> str:
+        """For tables."""
+        return f"{self.tool} ({self.way})" if self.way else self.tool
 
     def command(self, source: Path, made: Path) -> list[str] | None:
         """The words that make one file; None when the tool is missing."""
@@ -73,7 +81,7 @@ _SVT: Final = (
 
 def peers() -> list[Peer]:
     """All of them, present or not."""
-    speed = str(avif_speed(os.process_cpu_count() or 1, memory_available()))
+    svt_speed = str(min(10, avif_speed(os.process_cpu_count() or 1, memory_available())))
     vips = f"[Q={_Q},interlace,optimize_coding]"
     return [
         Peer(
@@ -104,14 +112,23 @@ def peers() -> list[Peer]:
         Peer(
             AVIF, "avifenc", "libavif-bin", ".avif",
             lambda one, to: [
-                "-q", str(_AVIF_Q), "-s", speed, "-y", "420", "-c", "aom", "-j", "1", one, to,
+                "-q", str(_AVIF_Q), "-s", "9", "-y", "420", "-c", "aom", "-j", "1", one, to,
             ],
-            f"-q {_AVIF_Q} -s {speed} -y 420 -c aom -j 1",
+            f"-q {_AVIF_Q} -s 9 -y 420 -c aom -j 1",
+        ),
+        Peer(
+            AVIF, "avifenc", "libavif-bin", ".avif",
+            lambda one, to: [
+                "-q", str(_AVIF_SVT_Q), "-s", svt_speed, "-y", "420", "-c", "svt", "-j", "1",
+                one, to,
+            ],
+            f"-q {_AVIF_SVT_Q} -s {svt_speed} -y 420 -c svt -j 1",
+            "SVT",
         ),
         Peer(
             AVIF, "vips", "libvips-tools", ".avif",
-            lambda one, to: ["copy", one, f"{to}[Q={_AVIF_Q},effort={9 - int(speed)}]"],
-            f"copy [Q={_AVIF_Q},effort={9 - int(speed)}]",
+            lambda one, to: ["copy", one, f"{to}[Q={_AVIF_Q},effort=0]"],
+            f"copy [Q={_AVIF_Q},effort=0]",
         ),
         Peer(
             WEBP, "cwebp", "webp", ".webp",
