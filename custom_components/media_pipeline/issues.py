@@ -29,6 +29,7 @@ SOURCE_ISSUES: Final = {
     errors.TargetFull.key: "archive_full",
     errors.TargetReadOnly.key: "archive_read_only",
     errors.CatalogUnusable.key: "catalog_unusable",
+    errors.ReadsWrong.key: "archive_reads_wrong",
 }
 ARCHIVE_ISSUES: Final = frozenset(
     key for key in SOURCE_ISSUES.values() if key.startswith("archive_")
@@ -38,6 +39,7 @@ TARGET_ISSUES: Final = {
     errors.MarkerForeign.key: "target_marker_foreign",
     errors.DeviceChanged.key: "target_device_changed",
     errors.TargetFull.key: "target_full",
+    errors.ReadsWrong.key: "target_reads_wrong",
     errors.TargetReadOnly.key: "target_read_only",
     errors.TargetAuthFailed.key: "target_auth_failed",
     errors.InvalidKey.key: "target_invalid_key",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .catalog import census, plans, protection, store, work
 from .catalog.compressed import compress_counts
-from .errors import PipelineError, TargetFull, TargetUnavailableError, ThrottledError
+from .catalog.manifests import ARCHIVE
+from .errors import PipelineError, ReadsWrong, TargetFull, TargetUnavailableError, ThrottledError
 from .model import LibraryCensus, RunStatus, Snapshot, Stage, Usage
 from .pipeline import Run
 
@@ -92,6 +93,8 @@ class StatusBoard:
         run = active.progress() if active is not None else None
         problems = self.problems | (self._own_problems(active) if active is not None else {})
         held = {err.key for err in problems.values()}
+        if core.targets.held(ARCHIVE):
+            held.add(ReadsWrong.key)
         until = core.account.throttled_until
         if until is not None:
             held.add(ThrottledError.key)

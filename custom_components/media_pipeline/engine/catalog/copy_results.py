@@ -231,7 +231,9 @@ def register_targets(connection: Connection, wanted: Sequence[TargetConfig]) -> 
         )
 
 
-def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> None:
+def target_opened(
+    connection: Connection, target_id: str, info: TargetInfo, state: str = "ok"
+) -> None:
     """A target answered and is the one we know."""
     connection.execute(
         update(targets)
@@ -242,7 +244,7 @@ def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> N
             domain=info.domain,
             off_machine=info.off_machine,
             free_bytes=info.free_bytes,
-            state="ok",
+            state=state,
             checked_at=now_ms(),
         )
     )

@@ -141,9 +141,13 @@ def should_lie_in_archive(connection: Connection, after: int, limit: int) -> Seq
     ).all()
 
 
-def copies_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+def copies_by_id(
+    connection: Connection,
+    ids: Sequence[int],
+    states: Sequence[CopyState] = (CopyState.VERIFIED,),
+) -> Sequence[Row[Any]]:
     """Those of these copies that still count as proven, as ``to_prove`` gives them."""
-    proven = and_(copies.c.state == CopyState.VERIFIED, copies.c.path.is_not(None))
+    proven = and_(copies.c.state.in_(states), copies.c.path.is_not(None))
     return connection.execute(_with_wanted().where(copies.c.id.in_(ids), proven)).all()
 
 

@@ -32,6 +32,7 @@ from .copies import (
     EncryptionKeyDiffers,
     InvalidEncryptionKey,
     LocalWriteFailed,
+    ReadsWrong,
     RestoreFolderFull,
     WrongEncryptionKey,
 )
@@ -216,6 +217,7 @@ __all__ = [
     "RcloneRemoteUnknown",
     "RcloneTooOld",
     "RcloneUnsuitable",
+    "ReadsWrong",
     "RestoreFolderFull",
     "RunActive",
     "SecurityKeyRequired",

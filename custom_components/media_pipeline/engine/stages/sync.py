@@ -22,6 +22,7 @@ from ..targets.base import Target
 from ..targets.together import Together
 from .aside import move_deleted_aside
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
+from .brake import reads_wrong
 from .hand_off import hand_over, prepare
 from .hidden_names import write_names
 from .phone import attended
@@ -72,6 +73,8 @@ class Sync:
                 return
             if config.hand_off:
                 await prepare(context, config)
+            if context.targets.held(config.target_id):  # verify tries it, see stages.sample
+                raise reads_wrong(context.targets, config.target_id)
             target = await context.targets.get(config.target_id)
             async with (
                 attended(context, config, target),
