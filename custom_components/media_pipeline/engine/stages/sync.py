@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..archive import os_error
-from ..catalog import chosen, copy_results, work
+from ..catalog import chosen, copy_results, retention, work
 from ..config import TargetConfig
 from ..errors import (
     FileVanished,
@@ -27,6 +27,7 @@ from .hand_off import hand_over, prepare
 from .hidden_names import write_names
 from .phone import attended
 from .proving import prove_archived
+from .retention import retain
 
 _LOGGER = logging.getLogger(__name__)
 _FEEDERS = frozenset({Stage.INGEST, Stage.COMPRESS})
@@ -76,6 +77,7 @@ class Sync:
             if context.targets.held(config.target_id):  # verify tries it, see stages.sample
                 raise reads_wrong(context.targets, config.target_id)
             target = await context.targets.get(config.target_id)
+            await context.catalog.write(retention.forget_returned, config.target_id, config.rules)
             async with (
                 attended(context, config, target),
                 Together(target, config.parallel, context.control.checkpoint) as together,
@@ -90,6 +92,7 @@ class Sync:
                 )
             if context.targets.may_use(config.target_id):
                 await move_deleted_aside(context, config, target)
+                await retain(context, config, target)
                 await write_names(context, config, target)
         except ArchiveAway as err:
             context.problem("archive", err.error)
