@@ -18,6 +18,7 @@ from ..catalog import scrub
 from ..catalog.manifests import ARCHIVE
 from ..catalog.store import get_values, set_values
 from ..clock import DAY, now_ms
+from ..names import one_form
 from ..targets.base import Target
 from .base import StageContext
 from .brake import count, too_many
@@ -34,7 +35,7 @@ async def glance_at_target(context: StageContext, target_id: str, target: Target
     """Prove again every copy that is not listed as it should be. Raises what the target raises."""
     if not await _is_due(context, target_id, ""):
         return
-    there = {hash((file.path, file.size)) async for file in target.listing()}
+    there = {hash((one_form(file.path), file.size)) async for file in target.listing()}
     missing, known = await _missing(context, scrub.should_lie_at, there, target_id)
     # few of many are single files, whatever share they have of those that are looked at now
     braked = too_many(len(missing), known)
@@ -76,7 +77,7 @@ async def _missing(
     missing: list[int] = []
     after = known = 0
     while rows := await context.catalog.read(ask, *place, after, _PAGE):
-        missing += [row.id for row in rows if hash((row.path, row.size)) not in there]
+        missing += [row.id for row in rows if hash((one_form(row.path), row.size)) not in there]
         after = rows[-1].id
         known += len(rows)
     return missing, known
@@ -115,7 +116,8 @@ def _listed(archive: Archive) -> set[int]:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(path)
                     else:
-                        there.add(hash((path, entry.stat(follow_symlinks=False).st_size)))
+                        size = entry.stat(follow_symlinks=False).st_size
+                        there.add(hash((one_form(path), size)))
     except OSError as err:
         raise os_error(err, archive.root) from err
     return there
