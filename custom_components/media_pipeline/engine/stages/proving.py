@@ -9,8 +9,9 @@ import errno
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..archive import os_error
 from ..catalog import proofs, work
@@ -21,12 +22,17 @@ from ..errors import CopyMismatch, CopyMissing, PipelineError, TargetUnavailable
 from ..model import DERIVED_ROLES, ORIGINAL_ROLES, WRITTEN_ROLES, Stage
 from ..names import with_tag
 from ..targets.base import MovingTarget, Proof, ProofRequest, Target
+from ..targets.tasks import run_bounded
 from .base import StageContext
 from .brake import count
 
 _LOGGER = logging.getLogger(__name__)
 ASIDE = "media_pipeline_damaged"
 """Folder, at a target and in the archive, that damaged files are set aside in."""
+
+
+_READERS: Final = 2
+"""Files of the archive that are read at the same time: more would make a disk seek."""
 
 
 async def prove_copies(
@@ -163,6 +169,24 @@ async def prove_archived(context: StageContext, row: Any, *, apple: bool = False
     await count(context, ARCHIVE, 0, [row.id] if telling else [])
     await archive_lost(context, [row], missing=digest is None)
     return None
+
+
+async def prove_files(context: StageContext, rows: Sequence[Any]) -> None:
+    """Read archived files (rows of resources) again, a few at a time; written down in one go."""
+    reads = [partial(_read, context, row, apple=False) for row in rows]
+    digests = await run_bounded(reads, _READERS)
+    read = list(zip(rows, digests, strict=True))
+    good = [row for row, digest in read if digest is not None and digest.sha256 == row.sha256]
+    if good:
+        await context.catalog.write(proofs.archive_proven, [row.id for row in good])
+        await count(context, ARCHIVE, len(good), [])
+    for row in good:
+        context.progress.done(Stage.VERIFY, row.size)
+    for row, digest in read:
+        if digest is not None and digest.sha256 == row.sha256:
+            continue
+        if await prove_archived(context, row) is not None:
+            context.progress.done(Stage.VERIFY, row.size)
 
 
 async def reads_well(context: StageContext, row: Any) -> bool:

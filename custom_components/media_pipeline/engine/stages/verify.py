@@ -21,7 +21,7 @@ from .base import StageContext, gate_open
 from .brake import settle
 from .glance import glance_at_archive, glance_at_target
 from .heal import heal_archive
-from .proving import prove_archived, prove_copies, tell_rest
+from .proving import prove_copies, prove_files, tell_rest
 from .sample import try_archive, try_target
 from .sync import Sync
 
@@ -29,7 +29,7 @@ _AHEAD: Final = 1024
 """Asked for at once: one question costs as much as many answers."""
 _BATCH: Final = 64
 _BATCH_BYTES: Final = 1 << 30
-_ARCHIVE_BATCH: Final = 16
+_ARCHIVE_BATCH: Final = 64
 _FEEDERS: Final = frozenset({Stage.SYNC})
 _FILLERS: Final = frozenset({Stage.INGEST, Stage.COMPRESS})
 _LOOK: Final = 0.3
@@ -137,11 +137,12 @@ class Verify:
             rows = await context.catalog.read(scrub.archive_to_prove, due, _ARCHIVE_BATCH)
             if not rows:
                 break
-            for row in rows:
+            for batch in batches(rows):
+                await context.control.checkpoint()
                 with allowance.of(old=True):
-                    proven = await prove_archived(context, row)
-                if proven is not None:
-                    context.progress.done(self.stage, row.size)
+                    await prove_files(context, batch)
+                if allowance.spent:
+                    break
         # what they add belongs to the lists
         while not context.running.isdisjoint(_FILLERS):  # noqa: ASYNC110 - others clear the event
             await asyncio.sleep(_LOOK)
