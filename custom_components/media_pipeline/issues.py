@@ -4,14 +4,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_PATH
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_ARCHIVE, CONF_BUCKET, CONF_FOLDER, CONF_REMOTE, DOMAIN
+from .const import CONF_ARCHIVE, CONF_FOLDER, DOMAIN
 from .engine import errors
 from .engine.model import Snapshot
+from .loss_issues import LOSS_ISSUES, LossKeeper
+from .places import place_of_target
 
 # Only what a person can act on; what passes by itself is a state, not a repair.
 SOURCE_ISSUES: Final = {
@@ -29,6 +30,7 @@ SOURCE_ISSUES: Final = {
     errors.TargetFull.key: "archive_full",
     errors.TargetReadOnly.key: "archive_read_only",
     errors.CatalogUnusable.key: "catalog_unusable",
+    errors.ReadsWrong.key: "archive_reads_wrong",
 }
 ARCHIVE_ISSUES: Final = frozenset(
     key for key in SOURCE_ISSUES.values() if key.startswith("archive_")
@@ -38,6 +40,7 @@ TARGET_ISSUES: Final = {
     errors.MarkerForeign.key: "target_marker_foreign",
     errors.DeviceChanged.key: "target_device_changed",
     errors.TargetFull.key: "target_full",
+    errors.ReadsWrong.key: "target_reads_wrong",
     errors.TargetReadOnly.key: "target_read_only",
     errors.TargetAuthFailed.key: "target_auth_failed",
     errors.InvalidKey.key: "target_invalid_key",
@@ -71,6 +74,7 @@ class IssueKeeper:
         self._entry = entry
         self._shown: dict[str | None, frozenset[str]] = {}
         self._trust_days: int | None = None
+        self._losses = LossKeeper(hass, entry)
         for (domain, issue_id), issue in ir.async_get(hass).issues.items():
             key, found, target_id = issue_id.partition(f"_{entry.entry_id}")
             if domain != DOMAIN or not found or not issue.active:
@@ -79,6 +83,9 @@ class IssueKeeper:
                 self._trust_days = int(str((issue.data or {}).get("days")))
                 continue
             target = target_id.removeprefix("_") or None
+            if key in LOSS_ISSUES:
+                self._losses.take_over(key, target, issue)
+                continue
             self._shown[target] = self._shown.get(target, frozenset()) | {key}
 
     @callback
@@ -89,6 +96,7 @@ class IssueKeeper:
             wanted.add(DIFFERENCE_ISSUE)
         self._async_show(None, frozenset(wanted))
         self._async_show_trust(snapshot)
+        self._losses.async_update(snapshot)
         for target_id, target in snapshot.targets.items():
             issue = TARGET_ISSUES.get(target.state)
             self._async_show(target_id, frozenset({issue} if issue else ()))
@@ -108,6 +116,7 @@ class IssueKeeper:
         for target_id in list(self._shown):
             self._async_show(target_id, frozenset())
         self._async_set_trust_days(None, None)
+        self._losses.async_clear()
 
     @callback
     def _async_show_trust(self, snapshot: Snapshot) -> None:
@@ -165,10 +174,7 @@ class IssueKeeper:
     def _async_create(self, target_id: str | None, key: str) -> None:
         subentry = self._entry.subentries.get(target_id) if target_id else None
         if subentry is not None:
-            told = (subentry.data.get(field) for field in (CONF_PATH, CONF_REMOTE, CONF_BUCKET))
-            place = next(filter(None, told), subentry.title)
-            if host := subentry.data.get(CONF_HOST):
-                place = f"{host}:{place}"
+            place = place_of_target(subentry)
         elif key == "source_folder_missing":
             place = self._entry.data[CONF_FOLDER]
         else:

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_PATH
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_PATH
 from homeassistant.core import HomeAssistant
 
 from .const import (
     CONF_ARCHIVE,
+    CONF_BUCKET,
     CONF_FOLDER,
     CONF_KIND,
+    CONF_REMOTE,
     CONF_SOURCE,
     DOMAIN,
     SOURCE_FOLDER,
@@ -40,3 +42,11 @@ def folders_in_use(
             if subentry.data[CONF_KIND] == TARGET_FOLDER and subentry.subentry_id != moving_target
         )
     return places
+
+
+def place_of_target(target: ConfigSubentry) -> str:
+    """Where a target is, as people are told."""
+    told = (target.data.get(field) for field in (CONF_PATH, CONF_REMOTE, CONF_BUCKET))
+    place = str(next(filter(None, told), target.title))
+    host = target.data.get(CONF_HOST)
+    return f"{host}:{place}" if host else place

@@ -22,6 +22,7 @@ from .engine_config import build_target_config
 from .issues import DIFFERENCE_ISSUE, TRUST_ISSUE
 from .look_again import STILL_THERE, LookAgainFlow
 from .new_disk_repair import NewDiskFlow
+from .reads_wrong_repair import GoOnFlow
 
 
 async def async_create_fix_flow(
@@ -37,6 +38,8 @@ async def async_create_fix_flow(
     target = entry.subentries[str(target_id)]
     if key == "host_key_changed":
         return HostKeyFlow(entry, key, target)
+    if key == "target_reads_wrong":
+        return GoOnFlow(entry, key, target)
     return TargetLookAgainFlow(entry, key, target)
 
 
@@ -161,6 +164,7 @@ class HostKeyFlow(TargetLookAgainFlow):
 _SOURCE_FLOWS: Final[Mapping[str, type[LookAgainFlow]]] = {
     "archive_device_changed": ArchiveMovedFlow,
     "archive_marker_missing": NewDiskFlow,
+    "archive_reads_wrong": GoOnFlow,
     "consent_required": ConsentFlow,
     "wrong_region": RegionFlow,
     TRUST_ISSUE: RenewTrustFlow,

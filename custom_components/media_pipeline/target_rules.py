@@ -46,6 +46,7 @@ CONF_UNTIL: Final = "until"
 CONF_CONDITIONS: Final = "conditions"
 CONF_WHEN_DELETED: Final = "when_deleted"
 CONF_KEEP_DAYS: Final = "keep_days"
+CONF_DELETE_DAYS: Final = "delete_days"
 CONF_PROVE_DAYS: Final = "prove_days"
 CONF_READ_BACK: Final = "read_back"
 
@@ -92,6 +93,7 @@ def rules_form(libraries: Sequence[str], *, encryption: bool = True) -> vol.Sche
             WhenDeleted, CONF_WHEN_DELETED
         ),
         vol.Required(CONF_KEEP_DAYS, default=30): number(1, 3650, "d"),
+        vol.Required(CONF_DELETE_DAYS, default=0): number(0, 3650, "d"),
     }
     proof = {
         vol.Required(CONF_PROVE_DAYS, default=0): number(0, 3650, "d"),
@@ -150,6 +152,7 @@ def rules_of(rules: Rules) -> TargetRules:
         layout=rules.get(WHERE, {}).get(CONF_LAYOUT, DEFAULT_LAYOUT),
         when_deleted=WhenDeleted(how_long.get(CONF_WHEN_DELETED, WhenDeleted.KEEP)),
         keep_days=how_long.get(CONF_KEEP_DAYS, 30),
+        delete_days=how_long.get(CONF_DELETE_DAYS, 0),
         reverify_days=proof.get(CONF_PROVE_DAYS) or None,
         read_back=proof.get(CONF_READ_BACK, False),
     )

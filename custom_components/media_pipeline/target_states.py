@@ -12,6 +12,7 @@ TARGET_STATES: Final = [
     errors.DeviceChanged.key,
     errors.TargetFull.key,
     errors.TargetReadOnly.key,
+    errors.ReadsWrong.key,
     errors.TargetUnreachable.key,
     errors.TargetAuthFailed.key,
     errors.HostKeyChanged.key,

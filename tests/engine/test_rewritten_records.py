@@ -68,10 +68,12 @@ async def test_proven_while_it_was_written_anew(world: World) -> None:
         )
 
         await core.catalog.write(
-            copy_results.copy_proven, copy, OTHER, ProofMethod.READ_BACK
+            copy_results.copies_proven, [(copy, OTHER, ProofMethod.READ_BACK)]
         )  # of the older text
         assert await core.catalog.read(state_of, copy) == "sent"
-        await core.catalog.write(copy_results.copy_proven, copy, sha256, ProofMethod.READ_BACK)
+        await core.catalog.write(
+            copy_results.copies_proven, [(copy, sha256, ProofMethod.READ_BACK)]
+        )
         assert await core.catalog.read(state_of, copy) == "verified"
 
 

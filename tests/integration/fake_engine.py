@@ -142,6 +142,10 @@ class FakeEngine:
         self._called("reconcile", actor=actor)
         return {"PrimarySync": LibraryCensus(1_790_000_000_000, 23, 24)}, 3
 
+    async def go_on(self, place: str, *, actor: str | None = None) -> bool:
+        self._called("go_on", place=place, actor=actor)
+        return True
+
     async def estimate(self) -> dict[MediaKind, KindEstimate]:
         self._called("estimate")
         return {

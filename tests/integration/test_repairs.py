@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.media_pipeline.const import DOMAIN
 from custom_components.media_pipeline.engine import errors
 from custom_components.media_pipeline.engine.marker import MARKER_NAME, read_marker
-from custom_components.media_pipeline.engine.model import RunStatus, Snapshot, TargetStatus
+from custom_components.media_pipeline.engine.model import RunStatus, Snapshot, Stage, TargetStatus
 from custom_components.media_pipeline.engine.sources.icloud.session import SignInState
 from tests.support.sftp import start_sftp_server
 
@@ -330,3 +330,47 @@ async def test_changed_host_key(
     assert stored == " ".join(server.access.host_key.split()[:2])
     assert fake_engines[-1].running
     await server.close()
+
+
+async def test_a_place_that_reads_wrong(
+    hass: HomeAssistant,
+    places: Places,
+    real_entry: MockConfigEntry,
+    post: Post,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """With the real engine: nothing is mended until its owner says that the files are lost."""
+    engine = real_entry.runtime_data.engine
+    for number in range(20):
+        make_photo(places.photos / f"more{number}.jpg", 100 + number)
+    await engine.wait_run(await engine.start_run())
+    for path in places.target.rglob("*.jpg"):
+        path.unlink()
+    await engine.wait_run(await engine.start_run((Stage.VERIFY,), prove_all=True))
+    await hass.async_block_till_done()
+    assert hass.states.is_state("sensor.second_disk_state", "reads_wrong")
+    assert not list(places.target.rglob("*.jpg"))
+
+    issue_id = f"target_reads_wrong_{real_entry.entry_id}_target-1"
+    flow = await post(begin(issue_id))
+    assert flow["description_placeholders"] == {"name": "Second disk", "place": str(places.target)}
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert issue_registry.async_get_issue(DOMAIN, issue_id) is None
+    await engine.wait_run(await engine.start_run((Stage.VERIFY,)))
+    await hass.async_block_till_done()
+    assert hass.states.is_state("sensor.second_disk_state", "ok")
+    assert len(list(places.target.rglob("*.jpg"))) >= 20
+
+
+async def test_an_archive_that_reads_wrong(
+    hass: HomeAssistant,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    post: Post,
+) -> None:
+    await show(hass, fake_engines[0], problems=("reads_wrong",))
+    flow = await post(begin(f"archive_reads_wrong_{fake_entry.entry_id}"))
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert ("go_on", {"place": "archive", "actor": "repair"}) in fake_engines[0].calls

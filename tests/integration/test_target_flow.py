@@ -339,7 +339,7 @@ NO_RULES: dict[str, dict[str, Any]] = {
     "what": {"favorites": False, "newest_days": 0.0},
     "where": {"layout": "{year}/{month}/{name}"},
     "when": {},
-    "how_long": {"when_deleted": "keep", "keep_days": 30.0},
+    "how_long": {"when_deleted": "keep", "keep_days": 30.0, "delete_days": 0.0},
     "proof": {"prove_days": 0.0, "read_back": False},
     "encryption": {"encrypt": False},
 }
@@ -361,7 +361,7 @@ async def test_rules_are_asked_for_when_wanted(
         "what": what | {"captured_from": "2024-05-01"},
         "where": {"layout": "{kind}/{year}/{month}/{name}"},
         "when": {"from": "23:00:00", "until": "06:00:00"},
-        "how_long": {"when_deleted": "archive", "keep_days": 7.0},
+        "how_long": {"when_deleted": "archive", "keep_days": 7.0, "delete_days": 60.0},
         "proof": {"prove_days": 14.0, "read_back": True},
         "encryption": {"encrypt": False},
     }
@@ -383,6 +383,7 @@ async def test_rules_are_asked_for_when_wanted(
         layout="{kind}/{year}/{month}/{name}",
         when_deleted=WhenDeleted.ARCHIVE,
         keep_days=7,
+        delete_days=60,
         reverify_days=14,
         read_back=True,
     )

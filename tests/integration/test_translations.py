@@ -215,11 +215,11 @@ def test_exception_placeholders_are_always_given(error: type[PipelineError]) -> 
 
 def test_issues() -> None:
     keys = {*issues.SOURCE_ISSUES.values(), *issues.TARGET_ISSUES.values()}
-    keys |= {issues.TRUST_ISSUE, issues.DIFFERENCE_ISSUE}
+    keys |= {issues.TRUST_ISSUE, issues.DIFFERENCE_ISSUE} | issues.LOSS_ISSUES
     assert set(TEXTS["issues"]) == keys
     for key, text in TEXTS["issues"].items():
         assert text["title"]
-        if key in issues.NOT_FIXABLE:
+        if key in issues.NOT_FIXABLE | issues.LOSS_ISSUES:
             assert text["description"]
             continue
         flow = text["fix_flow"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ class Faults:
     write_error: asyncssh.SFTPError | None = None
     read_error: asyncssh.SFTPError | None = None
     write_delay: float = 0.0
+    decomposes: bool = False
+    """Names lie there in form NFD, are listed so and found in any form, as on a Mac's disk."""
 
 
 @dataclass(slots=True)
@@ -187,6 +190,11 @@ class _Sftp(asyncssh.SFTPServer):
         super().__init__(channel, chroot=root)
         self._faults = faults
         self._block = 0
+
+    def map_path(self, path: bytes) -> bytes:
+        if self._faults.decomposes:
+            path = unicodedata.normalize("NFD", path.decode()).encode()
+        return super().map_path(path)
 
     async def write(self, file_obj: Any, offset: int, data: bytes) -> int:
         faults = self._faults

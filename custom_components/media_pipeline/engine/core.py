@@ -11,7 +11,17 @@ from typing import Any
 
 from .account_desk import AccountDesk
 from .archive import Archive
-from .catalog import browse, census, copy_results, measures, plans, quarantine, results, store
+from .catalog import (
+    brakes,
+    browse,
+    census,
+    copy_results,
+    measures,
+    plans,
+    quarantine,
+    results,
+    store,
+)
 from .catalog.database import Catalog
 from .catalog.photo_formats import register_formats
 from .catalog.protection import Ground
@@ -30,6 +40,7 @@ from .run_desk import RunDesk
 from .sources.icloud.session import ICloudSession
 from .sources.registry import make_source
 from .stages.base import StageContext
+from .stages.brake import accept
 from .stages.reconcile import Reconcile
 from .status_board import StatusBoard
 from .target_hub import TargetHub
@@ -72,6 +83,7 @@ class Core:
         await self.archive.open()
         config = self.config
         await self.catalog.write(copy_results.register_targets, config.targets)
+        self.targets.brakes = await self.catalog.read(brakes.standing)
         await self.catalog.write(store.recover_runs)
         await self.catalog.write(plans.recover_plans)
         await self.catalog.write(
@@ -133,6 +145,12 @@ class Core:
         count = await self.catalog.write(quarantine.retry, actor)
         await self.board.refresh()
         return count
+
+    async def go_on(self, place: str, actor: str | None) -> bool:
+        """Have what is lost at a place that reads wrong be mended; False when nothing is held."""
+        done = await accept(self.catalog, self.targets, place, actor)
+        await self.board.refresh()
+        return done
 
     def ground(self) -> Ground:
         """What protection is judged by."""

@@ -185,6 +185,13 @@ class Engine:
         """Let the next run try what was put aside; returns how many files."""
         return await self._call(self._opened().retry_quarantined(actor))
 
+    async def go_on(self, place: str, *, actor: str | None = None) -> bool:
+        """Mend what is lost at a place (a target's id, or ``archive``) that reads wrong everywhere.
+
+        The next run proves everything there anew. False when the place is not held (any more).
+        """
+        return await self._call(self._opened().go_on(place, actor))
+
     async def adopt(self, request: AdoptRequest, *, actor: str | None = None) -> AdoptReport:
         """Take over what another tool downloaded, or (dry run) say what could be. Takes a while.
 

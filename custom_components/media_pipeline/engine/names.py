@@ -42,6 +42,11 @@ def collision_key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def one_form(path: str) -> str:
+    """A path as we write it, whatever form of its letters a file system lists (NFD on a Mac)."""
+    return path if path.isascii() else unicodedata.normalize("NFC", path)
+
+
 def with_tag(path: str, tag: str) -> str:
     """``2024/05/IMG.JPG`` + ``ab12`` → ``2024/05/IMG~ab12.JPG``."""
     parent, _, name = path.rpartition("/")

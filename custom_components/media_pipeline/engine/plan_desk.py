@@ -10,6 +10,7 @@ from .errors import (
     PlanNotFound,
     PlanOutdated,
     PlanWrongState,
+    ReadsWrong,
 )
 from .model import EngineEvent, PlanState, PlanSummary, RunOutcome, RunSummary
 from .stages.cleanup import Cleanup
@@ -32,6 +33,7 @@ class PlanDesk:
         """A new plan, and why the rest is not in it."""
         if not self._core.source.can_free:
             raise NotSupportedBySource
+        self._refuse_held()
         most = self._core.config.safety.max_assets_per_plan
         ground = self._core.ground()
         plan = await self._core.catalog.write(
@@ -46,6 +48,11 @@ class PlanDesk:
             )
         )
         return plan, reasons
+
+    def _refuse_held(self) -> None:
+        """Raise ReadsWrong while a place reads wrong: nothing that rests on it is freed."""
+        if self._core.targets.anything_held:
+            raise ReadsWrong("a place reads wrong")
 
     async def _plan_in(self, plan_id: str, states: tuple[PlanState, ...]) -> PlanSummary:
         plan = await self._core.catalog.read(plans.summary_of, plan_id)
@@ -65,6 +72,7 @@ class PlanDesk:
 
     async def approve(self, plan_id: str, actor: str | None) -> PlanSummary:
         """A person agrees."""
+        self._refuse_held()
         await self._plan_in(plan_id, (PlanState.PROPOSED,))
         await self._still_current(plan_id)
         await self._core.catalog.write(
@@ -86,6 +94,7 @@ class PlanDesk:
         """Execute or only check a plan; see ``stages.cleanup`` for the gates."""
         if not self._core.source.can_free:
             raise NotSupportedBySource
+        self._refuse_held()
         allowed = (PlanState.PROPOSED, PlanState.APPROVED) if dry_run else (PlanState.APPROVED,)
         await self._plan_in(plan_id, allowed)
         await self._still_current(plan_id)

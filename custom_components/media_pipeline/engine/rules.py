@@ -35,6 +35,11 @@ class TargetRules:
     when_deleted: WhenDeleted = WhenDeleted.KEEP
     keep_days: int = 30
     """Days after we noticed a deletion before ``when_deleted`` is done; at least one."""
+    delete_days: int = 0
+    """Copies that no longer belong there move aside, and are deleted so many days later; 0 never.
+
+    With it ``when_deleted`` says nothing: what was deleted at the source does not belong there.
+    """
     reverify_days: int | None = None
     """Copies are proven again at least this often; None is as everywhere."""
     read_back: bool = False

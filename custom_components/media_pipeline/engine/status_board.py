@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .catalog import census, plans, protection, store, work
 from .catalog.compressed import compress_counts
-from .errors import PipelineError, TargetFull, TargetUnavailableError, ThrottledError
+from .catalog.lost import lost_originals
+from .catalog.manifests import ARCHIVE
+from .errors import PipelineError, ReadsWrong, TargetFull, TargetUnavailableError, ThrottledError
 from .model import LibraryCensus, RunStatus, Snapshot, Stage, Usage
 from .pipeline import Run
 
@@ -72,6 +74,7 @@ class StatusBoard:
         targets = await self._core.catalog.read(
             protection.target_statuses, self._core.config.targets
         )
+        damaged, lost = await self._core.catalog.read(lost_originals)
         last = await self._core.catalog.read(store.last_run)
         plan = await self._core.catalog.read(plans.summary_of, None)
         self._census = await self._core.catalog.read(census.last)
@@ -81,7 +84,13 @@ class StatusBoard:
             _LOGGER.debug("no free space number: %s", err)
             free = None
         self.snapshot = Snapshot(
-            library=stats, targets=targets, last_run=last, plan=plan, archive_free=free
+            library=stats,
+            targets=targets,
+            last_run=last,
+            plan=plan,
+            archive_free=free,
+            archive_damaged=damaged,
+            archive_lost=lost,
         )
         return self.publish()
 
@@ -92,6 +101,8 @@ class StatusBoard:
         run = active.progress() if active is not None else None
         problems = self.problems | (self._own_problems(active) if active is not None else {})
         held = {err.key for err in problems.values()}
+        if core.targets.held(ARCHIVE):
+            held.add(ReadsWrong.key)
         until = core.account.throttled_until
         if until is not None:
             held.add(ThrottledError.key)

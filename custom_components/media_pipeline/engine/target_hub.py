@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import copy_results, host_keys, work
+from .catalog.brakes import Brake
 from .catalog.database import Catalog
+from .catalog.manifests import ARCHIVE
 from .config import SftpTargetConfig, TargetConfig
-from .errors import PipelineError, TargetWaiting, UnknownTarget
+from .errors import PipelineError, ReadsWrong, TargetWaiting, UnknownTarget
 from .home import AsksHome, Home
 from .targets.base import Target, TargetIdentity
 from .targets.known_keys import KnownKeys, KnowsServer
@@ -42,6 +44,8 @@ class TargetHub:
         self._locks: dict[str, asyncio.Lock] = {}
         self.resting: set[str] = set()
         """Targets that wait for their owner's conditions: nothing is wrong with them."""
+        self.brakes: dict[str, Brake] = {}
+        """Places, also the archive, that read wrong everywhere, see ``stages.brake``."""
         self._closed = {config.target_id for config in configs if config.gated}
 
     @property
@@ -59,6 +63,20 @@ class TargetHub:
     def may_use(self, target_id: str) -> bool:
         """False while a target's gate is closed."""
         return target_id not in self._closed
+
+    def held(self, place: str) -> bool:
+        """True while nobody may write down, send or heal what is wrong at a place."""
+        brake = self.brakes.get(place)
+        return brake is not None and brake.accepted is None
+
+    @property
+    def anything_held(self) -> bool:
+        """True while the archive or a target that is set up is held."""
+        return any(self.held(place) for place in (ARCHIVE, *self._configs))
+
+    def _state(self, target_id: str) -> str:
+        """Of a target that answers."""
+        return ReadsWrong.key if self.held(target_id) else "ok"
 
     async def get(self, target_id: str) -> Target:
         """The open target. Raises what ``Target.open`` raises; its state is stored either way."""
@@ -79,7 +97,9 @@ class TargetHub:
             except PipelineError as err:
                 await self.failed(target_id, err)
                 raise
-            await self._catalog.write(copy_results.target_opened, target_id, info)
+            await self._catalog.write(
+                copy_results.target_opened, target_id, info, self._state(target_id)
+            )
             self._open[target_id] = target
             self.resting.discard(target_id)
             return target
@@ -91,7 +111,9 @@ class TargetHub:
         """
         row = (await self._catalog.read(work.known_targets))[config.target_id]
         info = await probe_target(config, self._identity(row))
-        await self._catalog.write(copy_results.target_opened, config.target_id, info)
+        await self._catalog.write(
+            copy_results.target_opened, config.target_id, info, self._state(config.target_id)
+        )
 
     async def test(self, target_id: str, private: Path) -> list[Finding]:
         """Try out all that a target must be able to do, over a connection of its own.

@@ -67,7 +67,7 @@ def test_exiftool_reads_it(tmp_path: Path) -> None:
             picture(tmp_path, (128, 96)), crf=16, speed=10, profile=PROFILE, exif=SAID, xmp=XMP
         )
     )
-    command = ["exiftool", "-s3", "-Make", "-ImageSize", "-MajorBrand", "-ProfileClass", made]
+    command = ["exiftool", "-s3", "-Make", "-ImageSize", "-MajorBrand", "-ProfileClass", str(made)]
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()
     assert said[0] == "Maker of cameras"
     assert said[1] == "128x96"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from ..clock import now_ms
@@ -150,26 +150,29 @@ def names_at(connection: Connection, target_id: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def copy_proven(connection: Connection, copy_id: int, sha256: str, method: ProofMethod) -> None:
-    """The bytes of a copy were read or hashed at the target and are the right ones."""
+def copies_proven(connection: Connection, proven: Sequence[tuple[int, str, ProofMethod]]) -> None:
+    """These copies (id, SHA-256, how) were read or hashed at their target and are right."""
+    if not proven:
+        return
     connection.execute(
         update(copies)
         .where(
-            copies.c.id == copy_id,
+            copies.c.id == bindparam("_id"),
             # not when a newer text took the place of the one that was proven
             select(resources.c.sha256)
             .where(resources.c.id == copies.c.resource_id)
             .scalar_subquery()
-            == sha256,
+            == bindparam("_sha256"),
         )
         .values(
             state=CopyState.VERIFIED,
-            sha256=sha256,
-            method=method,
+            sha256=bindparam("_sha256"),
+            method=bindparam("_method"),
             proven_at=now_ms(),
             attempts=0,
             error=None,
-        )
+        ),
+        [{"_id": row[0], "_sha256": row[1], "_method": row[2]} for row in proven],
     )
 
 
@@ -231,7 +234,9 @@ def register_targets(connection: Connection, wanted: Sequence[TargetConfig]) -> 
         )
 
 
-def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> None:
+def target_opened(
+    connection: Connection, target_id: str, info: TargetInfo, state: str = "ok"
+) -> None:
     """A target answered and is the one we know."""
     connection.execute(
         update(targets)
@@ -242,7 +247,7 @@ def target_opened(connection: Connection, target_id: str, info: TargetInfo) -> N
             domain=info.domain,
             off_machine=info.off_machine,
             free_bytes=info.free_bytes,
-            state="ok",
+            state=state,
             checked_at=now_ms(),
         )
     )

@@ -22,8 +22,7 @@ from .store import write_journal
 
 def copies_proven(connection: Connection, proven: Sequence[tuple[int, str, ProofMethod]]) -> None:
     """These copies (id, SHA-256, how) were read or hashed at their target and are right."""
-    for copy_id, sha256, method in proven:
-        copy_results.copy_proven(connection, copy_id, sha256, method)
+    copy_results.copies_proven(connection, proven)
 
 
 def copies_lost(

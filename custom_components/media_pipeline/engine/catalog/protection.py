@@ -32,6 +32,7 @@ from ..model import (
 )
 from .drills import last_drills
 from .hand_off import handed_numbers
+from .lost import lost_copies
 from .schema import assets, copies, resources, targets
 from .scrub import waiting_proof
 from .work import waiting_send
@@ -305,6 +306,7 @@ def target_statuses(
         )
     }
     handed = handed_numbers(connection)
+    lost = lost_copies(connection)
     drilled = last_drills(connection)
     result = {}
     for row in connection.execute(select(targets).where(targets.c.id.in_(list(names)))):
@@ -319,6 +321,7 @@ def target_statuses(
             copies_bytes=(number[3] or 0) if number else 0,
             last_verified=number[4] if number else None,
             missing=missing.get(row.id, 0),
+            lost=lost.get(row.id, 0),
             last_drill=drilled[row.id].at if row.id in drilled else None,
             drill_score=_score(drilled.get(row.id)),
             **handed.get(row.id, {}),

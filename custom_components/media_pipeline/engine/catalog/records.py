@@ -108,7 +108,7 @@ def _store(connection: Connection, files: Sequence[tuple[Known, Written]]) -> No
     if changed:
         connection.execute(
             update(copies)
-            .where(copies.c.resource_id.in_(changed))
+            .where(copies.c.resource_id.in_(changed), copies.c.state != CopyState.DROPPED)
             .values(state=CopyState.PENDING, next_attempt=0, attempts=0)
         )
 

@@ -11,12 +11,15 @@ from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Row, and_, func, or_, select
 
+from ..clock import DAY
 from ..model import CopyState, ResourceState
 from .schema import copies, resources
 from .work import is_lost
 
 _MARGIN: Final = 16
 """This part of the period is kept for nights without a run."""
+_NIGHTS: Final = 2 * DAY + DAY // 8
+"""And at least so much: what falls due after a run waits for the next, and one may be missed."""
 _PARTS: Final = 64
 _STEP: Final = 37  # coprime to it: neighbouring ids fall due far apart
 
@@ -33,7 +36,8 @@ class Due:
     @classmethod
     def within(cls, period: int, now: int) -> Self:
         """So that no proof gets older than ``period`` (milliseconds), even if a night is missed."""
-        return cls(now - period // 2, period - period // 2 - period // _MARGIN)
+        late = period - period // 2
+        return cls(now - period // 2, late - min(late, max(period // _MARGIN, _NIGHTS)))
 
     def of(self, table: Any) -> Any:
         """The condition on rows of ``copies`` or ``resources``."""
@@ -141,9 +145,13 @@ def should_lie_in_archive(connection: Connection, after: int, limit: int) -> Seq
     ).all()
 
 
-def copies_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+def copies_by_id(
+    connection: Connection,
+    ids: Sequence[int],
+    states: Sequence[CopyState] = (CopyState.VERIFIED,),
+) -> Sequence[Row[Any]]:
     """Those of these copies that still count as proven, as ``to_prove`` gives them."""
-    proven = and_(copies.c.state == CopyState.VERIFIED, copies.c.path.is_not(None))
+    proven = and_(copies.c.state.in_(states), copies.c.path.is_not(None))
     return connection.execute(_with_wanted().where(copies.c.id.in_(ids), proven)).all()
 
 

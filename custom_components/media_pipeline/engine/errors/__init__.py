@@ -32,6 +32,7 @@ from .copies import (
     EncryptionKeyDiffers,
     InvalidEncryptionKey,
     LocalWriteFailed,
+    ReadsWrong,
     RestoreFolderFull,
     WrongEncryptionKey,
 )
@@ -228,6 +229,7 @@ __all__ = [
     "RcloneRemoteUnknown",
     "RcloneTooOld",
     "RcloneUnsuitable",
+    "ReadsWrong",
     "RestoreFolderFull",
     "RunActive",
     "ScanHung",

@@ -21,6 +21,12 @@ class CopyMissing(CorruptError):
     key = "copy_missing"
 
 
+class ReadsWrong(TargetUnavailableError):
+    """So much of what a place holds reads wrong that nothing more is done there by itself."""
+
+    key = "reads_wrong"
+
+
 class LocalWriteFailed(TransientError):
     """A file brought back from a target can't be written on this machine."""
 

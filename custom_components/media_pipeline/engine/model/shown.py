@@ -101,6 +101,8 @@ class TargetStatus:
     copies_bytes: int = 0
     missing: int = 0
     """Copies that should be there and are not proven."""
+    lost: int = 0
+    """Copies that were there once, are missing or damaged, and not yet sent again."""
     last_verified: int | None = None
     last_drill: int | None = None
     """When files were last fetched back for practice."""
@@ -276,6 +278,10 @@ class Snapshot:
     """Keys of the errors that hold something up now."""
     usage: Usage | None = None
     archive_free: int | None = None
+    archive_damaged: int = 0
+    """Originals of the archive that are missing or damaged and not yet brought back."""
+    archive_lost: int = 0
+    """Originals that neither the archive nor a target nor the source has."""
     trust_ends: int | None = None
     """When Apple means to ask for a code again."""
     census: dict[str, LibraryCensus] = field(default_factory=dict)

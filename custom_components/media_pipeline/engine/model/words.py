@@ -87,6 +87,8 @@ class CopyState(StrEnum):
     VERIFIED = "verified"
     DELIVERED = "delivered"
     """Handed over: never proven, never sent again."""
+    DROPPED = "dropped"
+    """Deleted by the target's rules: not sent again before it belongs there again."""
     QUARANTINED = "quarantined"
 
 

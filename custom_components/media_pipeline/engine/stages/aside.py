@@ -1,6 +1,7 @@
 """Archive instead of delete: what its owner deleted at the source moves aside at a target.
 
-Nothing is ever deleted there: a copy is renamed into ``.archive/``, and stays proven and counted.
+Nothing is deleted by this (see ``retention``): a copy is renamed into ``.archive/``, and stays
+proven and counted.
 """
 
 import logging
@@ -20,7 +21,7 @@ _BATCH: Final = 100
 
 async def move_deleted_aside(context: StageContext, config: TargetConfig, target: Target) -> None:
     """If the target's rules want it. Raises what stops the target."""
-    if config.rules.when_deleted is not WhenDeleted.ARCHIVE:
+    if config.rules.when_deleted is not WhenDeleted.ARCHIVE or config.rules.delete_days:
         return
     if not isinstance(target, MovingTarget):
         _LOGGER.info("target %s can't move files: they stay where they are", config.target_id)

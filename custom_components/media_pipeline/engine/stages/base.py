@@ -34,6 +34,7 @@ from .queue import Queue
 
 if TYPE_CHECKING:
     from ..target_hub import TargetHub
+    from .brake import Tally
 
 _LOGGER = logging.getLogger(__name__)
 _SHORT_WAIT = 120.0
@@ -60,6 +61,8 @@ class StageContext:
     """Stages of this run that may still make work for later ones."""
     losses: Losses = field(default_factory=Losses)
     """Lost copies and damaged files that this run found."""
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    """What was looked at and found wrong, by place."""
     started: int = field(default_factory=now_ms)
     """When this run began."""
     prove_all: bool = False

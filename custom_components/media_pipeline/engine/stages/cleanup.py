@@ -27,6 +27,7 @@ from ..errors import (
     HeldBack,
     NotSupportedBySource,
     PipelineError,
+    ReadsWrong,
     TargetUnavailableError,
     ThrottledError,
 )
@@ -100,6 +101,8 @@ class Cleanup:
 
     async def _batch(self, context: StageContext, items: Sequence[Any]) -> list[Any]:
         """Free these; returns those that Apple was too busy for, none of which it deleted."""
+        if context.targets.anything_held:
+            raise CleanupStopped("a place reads wrong", reason=ReadsWrong.key)
         await self._renew_proofs(context, [item.asset_id for item in items])
         await asyncio.to_thread(context.archive.check)
         keys = [item.key for item in items]
@@ -188,6 +191,8 @@ class Cleanup:
             try:
                 target = await context.targets.get(target_id)
                 lost += await prove_copies(context, target, old)
+            except ReadsWrong as err:
+                raise CleanupStopped(err.detail, reason=err.key) from err
             except TargetUnavailableError as err:
                 context.problem(target_id, err)
                 await context.targets.failed(target_id, err)

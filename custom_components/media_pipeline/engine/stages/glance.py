@@ -18,8 +18,10 @@ from ..catalog import scrub
 from ..catalog.manifests import ARCHIVE
 from ..catalog.store import get_values, set_values
 from ..clock import DAY, now_ms
+from ..names import one_form
 from ..targets.base import Target
 from .base import StageContext
+from .brake import count, too_many
 from .proving import archive_lost, prove_archived, prove_copies
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,13 +35,15 @@ async def glance_at_target(context: StageContext, target_id: str, target: Target
     """Prove again every copy that is not listed as it should be. Raises what the target raises."""
     if not await _is_due(context, target_id, ""):
         return
-    there = {hash((file.path, file.size)) async for file in target.listing()}
-    missing = await _missing(context, scrub.should_lie_at, there, target_id)
+    there = {hash((one_form(file.path), file.size)) async for file in target.listing()}
+    missing, known = await _missing(context, scrub.should_lie_at, there, target_id)
+    # few of many are single files, whatever share they have of those that are looked at now
+    braked = too_many(len(missing), known)
     for ids in batched(missing, _BATCH, strict=False):
         await context.control.checkpoint()
         rows = await context.catalog.read(scrub.copies_by_id, ids)
         if rows:
-            await prove_copies(context, target, rows)
+            await prove_copies(context, target, rows, braked=braked)
     await _note(context, target_id, "")
 
 
@@ -50,12 +54,16 @@ async def glance_at_archive(context: StageContext) -> None:
     if not await _is_due(context, ARCHIVE, device):
         return
     there = await asyncio.to_thread(_listed, archive)
-    missing = await _missing(context, scrub.should_lie_in_archive, there)
+    missing, known = await _missing(context, scrub.should_lie_in_archive, there)
+    # a disk that was never looked at is a new one, which its owner means to be filled
+    braked = await _device(context, ARCHIVE) == device and too_many(len(missing), known)
     for ids in batched(missing, _BATCH, strict=False):
         await context.control.checkpoint()
         rows = await context.catalog.read(scrub.resources_by_id, ids)
         gone = await asyncio.to_thread(_gone, archive, rows)
         if gone:
+            if braked:
+                await count(context, ARCHIVE, 0, [row.id for row in gone])
             await archive_lost(context, gone, missing=True)
         for row in set(rows).difference(gone):  # there, but of another length
             await prove_archived(context, row)
@@ -64,14 +72,21 @@ async def glance_at_archive(context: StageContext) -> None:
 
 async def _missing(
     context: StageContext, ask: Callable[..., Sequence[Any]], there: set[int], *place: str
-) -> list[int]:
-    """Ids of what should lie there and was not listed so."""
+) -> tuple[list[int], int]:
+    """Ids of what should lie there and was not listed so, and how many should lie there."""
     missing: list[int] = []
-    after = 0
+    after = known = 0
     while rows := await context.catalog.read(ask, *place, after, _PAGE):
-        missing += [row.id for row in rows if hash((row.path, row.size)) not in there]
+        missing += [row.id for row in rows if hash((one_form(row.path), row.size)) not in there]
         after = rows[-1].id
-    return missing
+        known += len(rows)
+    return missing, known
+
+
+async def _device(context: StageContext, place: str) -> str:
+    """The disk that the last glance at a place saw; empty when there was none."""
+    stored = (await context.catalog.read(get_values, _GLANCE)).get(place, "")
+    return stored.partition(" ")[2]
 
 
 async def _is_due(context: StageContext, place: str, device: str) -> bool:
@@ -101,7 +116,8 @@ def _listed(archive: Archive) -> set[int]:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(path)
                     else:
-                        there.add(hash((path, entry.stat(follow_symlinks=False).st_size)))
+                        size = entry.stat(follow_symlinks=False).st_size
+                        there.add(hash((one_form(path), size)))
     except OSError as err:
         raise os_error(err, archive.root) from err
     return there

@@ -9,8 +9,9 @@ import errno
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..archive import os_error
 from ..catalog import proofs, work
@@ -21,19 +22,28 @@ from ..errors import CopyMismatch, CopyMissing, PipelineError, TargetUnavailable
 from ..model import DERIVED_ROLES, ORIGINAL_ROLES, WRITTEN_ROLES, Stage
 from ..names import with_tag
 from ..targets.base import MovingTarget, Proof, ProofRequest, Target
+from ..targets.tasks import run_bounded
 from .base import StageContext
+from .brake import count
 
 _LOGGER = logging.getLogger(__name__)
 ASIDE = "media_pipeline_damaged"
 """Folder, at a target and in the archive, that damaged files are set aside in."""
 
 
-async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any]) -> int:
-    """Prove these copies (rows of the queue) and write down the result; returns how many failed."""
-    found = await _proofs(context, target, rows)
-    wrong = [row for row in rows if found[row.id].sha256 != _there(row)]
-    if wrong:  # a copy is not given up for one bad reading
-        found |= await _proofs(context, target, wrong)
+_READERS: Final = 2
+"""Files of the archive that are read at the same time: more would make a disk seek."""
+
+
+async def prove_copies(
+    context: StageContext, target: Target, rows: Sequence[Any], *, braked: bool = True
+) -> int:
+    """Prove these copies (rows of the queue) and write down the result; returns how many failed.
+
+    Raises ReadsWrong, and notes none of them as lost, when too many failed to be believed; not
+    without ``braked``.
+    """
+    found, wrong = await _looked_at_twice(context, target, rows)
     good = [row for row in rows if found[row.id].sha256 == _there(row)]
     await context.catalog.write(
         proofs.copies_proven, [(row.id, row.wanted_sha256, found[row.id].method) for row in good]
@@ -41,10 +51,15 @@ async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any
     for row in good:
         context.progress.done(Stage.VERIFY, row.size)
     lost: dict[int, tuple[str, str | None]] = {}
-    for row in wrong:
-        if (proof := found[row.id]).sha256 == _there(row) or await _is_older(context, row):
-            continue
-        key = (CopyMissing if proof.size is None else CopyMismatch).key
+    failed = [row for row in wrong if not await _is_older(context, row)]
+    if braked and rows:
+        # what another program wrote into says nothing of the disk
+        telling = [
+            row.id for row in failed if found[row.id].size is None or row.role not in WRITTEN_ROLES
+        ]
+        await count(context, rows[0].target_id, len(good), telling)
+    for row in failed:
+        key = (CopyMissing if (proof := found[row.id]).size is None else CopyMismatch).key
         aside = await _set_aside(target, row) if proof.size is not None else None
         lost[row.id] = (key, aside)
     if lost:
@@ -55,6 +70,23 @@ async def prove_copies(context: StageContext, target: Target, rows: Sequence[Any
                 context.progress.failed(Stage.VERIFY, row.id)
                 tell(context, row.target_id, new[row.id])
     return len(lost)
+
+
+async def _looked_at_twice(
+    context: StageContext, target: Target, rows: Sequence[Any]
+) -> tuple[dict[int, Proof], list[Any]]:
+    """Proofs by id, and the rows that are wrong: a copy is not given up for one bad reading."""
+    found = await _proofs(context, target, rows)
+    wrong = [row for row in rows if found[row.id].sha256 != _there(row)]
+    if wrong:
+        found |= await _proofs(context, target, wrong)
+    return found, [row for row in wrong if found[row.id].sha256 != _there(row)]
+
+
+async def wrong_among(context: StageContext, target: Target, rows: Sequence[Any]) -> list[Any]:
+    """Those of these copies that are missing or wrong; nothing is noted."""
+    _, wrong = await _looked_at_twice(context, target, rows)
+    return [row for row in wrong if not await _is_older(context, row)]
 
 
 async def _is_older(context: StageContext, row: Any) -> bool:
@@ -128,12 +160,39 @@ async def prove_archived(context: StageContext, row: Any, *, apple: bool = False
         digest = await _read(context, row, apple=apple)  # not given up for one bad reading
     if digest is not None and digest.sha256 == row.sha256:
         await context.catalog.write(proofs.archive_proven, [row.id])
+        await count(context, ARCHIVE, 1, [])
         return digest
     now = await context.catalog.read(work.resource, row.id)
     if now is None or (now.sha256, now.path) != (row.sha256, row.path):
         return None  # a newer text took its place meanwhile
+    telling = digest is None or row.role not in WRITTEN_ROLES
+    await count(context, ARCHIVE, 0, [row.id] if telling else [])
     await archive_lost(context, [row], missing=digest is None)
     return None
+
+
+async def prove_files(context: StageContext, rows: Sequence[Any]) -> None:
+    """Read archived files (rows of resources) again, a few at a time; written down in one go."""
+    reads = [partial(_read, context, row, apple=False) for row in rows]
+    digests = await run_bounded(reads, _READERS)
+    read = list(zip(rows, digests, strict=True))
+    good = [row for row, digest in read if digest is not None and digest.sha256 == row.sha256]
+    if good:
+        await context.catalog.write(proofs.archive_proven, [row.id for row in good])
+        await count(context, ARCHIVE, len(good), [])
+    for row in good:
+        context.progress.done(Stage.VERIFY, row.size)
+    for row, digest in read:
+        if digest is not None and digest.sha256 == row.sha256:
+            continue
+        if await prove_archived(context, row) is not None:
+            context.progress.done(Stage.VERIFY, row.size)
+
+
+async def reads_well(context: StageContext, row: Any) -> bool:
+    """Whether an archived file reads as it should; nothing is noted."""
+    digest = await _read(context, row, apple=False)
+    return digest is not None and digest.sha256 == row.sha256
 
 
 async def _read(context: StageContext, row: Any, *, apple: bool) -> Digest | None:
@@ -171,13 +230,14 @@ async def archive_lost(context: StageContext, rows: Collection[Any], *, missing:
     await context.catalog.write(proofs.archive_damaged, damaged, healers(context))
 
 
-def healers(context: StageContext) -> list[str]:
-    """Targets that files may be brought back from."""
+def healers(context: StageContext, *, held: bool = False) -> list[str]:
+    """Targets that files may be brought back from; ``held``: also those that read wrong."""
     return [
         target_id
         for target_id, config in context.targets.configs.items()
         if not config.hand_off
         and target_id not in context.problems
+        and (held or not context.targets.held(target_id))
         and context.targets.may_use(target_id)
     ]
 

@@ -22,6 +22,7 @@ from ..errors import (
     FileVanished,
     LocalWriteFailed,
     PipelineError,
+    ReadsWrong,
     RestoreFolderFull,
     TargetUnavailableError,
     TransientError,
@@ -78,7 +79,7 @@ class Restore:
         """Where a file would come from, as far as the catalog knows."""
         if row.state == ResourceState.ARCHIVED:
             return ARCHIVE
-        copies = await context.catalog.read(proofs.copies_of, row.id, healers(context))
+        copies = await context.catalog.read(proofs.copies_of, row.id, healers(context, held=True))
         return str(copies[0].target_id) if copies else "nowhere"
 
     async def _one(self, context: StageContext, row: Any) -> None:
@@ -151,7 +152,9 @@ class Restore:
         return None
 
     async def _from_targets(self, context: StageContext, row: Any, part: Path) -> str | None:
-        for copy in await context.catalog.read(proofs.copies_of, row.id, healers(context)):
+        for copy in await context.catalog.read(
+            proofs.copies_of, row.id, healers(context, held=True)
+        ):
             if not context.targets.may_use(copy.target_id):
                 continue
             try:
@@ -166,6 +169,8 @@ class Restore:
                     continue
             except LocalWriteFailed:
                 raise
+            except ReadsWrong:  # the next file may be whole, and is proven on its way
+                continue
             except TargetUnavailableError as err:
                 context.problem(copy.target_id, err)
                 await context.targets.failed(copy.target_id, err)

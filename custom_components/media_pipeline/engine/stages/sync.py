@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..archive import os_error
-from ..catalog import chosen, copy_results, hand_off, work
+from ..catalog import chosen, copy_results, hand_off, retention, work
 from ..catalog.twins_there import WORTH_COPYING, doubt, twin_at
 from ..config import TargetConfig
 from ..errors import (
@@ -23,11 +23,13 @@ from ..targets.base import Target
 from ..targets.together import Together
 from .aside import move_deleted_aside
 from .base import StageContext, drain, failure_of, gate_open, stops_stage
+from .brake import reads_wrong
 from .hand_off import Turns, hand_over, prepare
 from .hidden_names import write_names
 from .listed import looked_at
 from .phone import attended
 from .proving import prove_archived
+from .retention import retain
 
 _LOGGER = logging.getLogger(__name__)
 _FEEDERS = frozenset({Stage.INGEST, Stage.COMPRESS})
@@ -78,7 +80,10 @@ class Sync:
                 return
             if config.hand_off:
                 await prepare(context, config)
+            if context.targets.held(config.target_id):  # verify tries it, see stages.sample
+                raise reads_wrong(context.targets, config.target_id)
             target = await context.targets.get(config.target_id)
+            await context.catalog.write(retention.forget_returned, config.target_id, config.rules)
             async with (
                 attended(context, config, target),
                 looked_at(context, config, target),
@@ -94,6 +99,7 @@ class Sync:
                 )
             if context.targets.may_use(config.target_id):
                 await move_deleted_aside(context, config, target)
+                await retain(context, config, target)
                 await write_names(context, config, target)
         except ArchiveAway as err:
             context.problem("archive", err.error)

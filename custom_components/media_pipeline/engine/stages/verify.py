@@ -9,24 +9,27 @@ from time import monotonic
 from typing import Any, Final
 
 from ..catalog import scrub
+from ..catalog.manifests import ARCHIVE
 from ..catalog.scrub import Due
 from ..clock import DAY, now_ms
 from ..config import TargetConfig
-from ..errors import PipelineError, TargetUnavailableError
+from ..errors import PipelineError, ReadsWrong, TargetUnavailableError
 from ..model import Stage
 from ..targets.base import Target
 from . import manifests
 from .base import StageContext, gate_open
+from .brake import settle
 from .glance import glance_at_archive, glance_at_target
 from .heal import heal_archive
-from .proving import prove_archived, prove_copies, tell_rest
+from .proving import prove_copies, prove_files, tell_rest
+from .sample import try_archive, try_target
 from .sync import Sync
 
 _AHEAD: Final = 1024
 """Asked for at once: one question costs as much as many answers."""
 _BATCH: Final = 64
 _BATCH_BYTES: Final = 1 << 30
-_ARCHIVE_BATCH: Final = 16
+_ARCHIVE_BATCH: Final = 64
 _FEEDERS: Final = frozenset({Stage.SYNC})
 _FILLERS: Final = frozenset({Stage.INGEST, Stage.COMPRESS})
 _LOOK: Final = 0.3
@@ -46,10 +49,12 @@ class Verify:
                 group.create_task(self._for_archive(context, self._look_at_archive(context)))
                 for config in self._targets(context):
                     group.create_task(self._for_target(context, config, self._look_at_target))
-            await self._for_archive(context, heal_archive(context))
+            await self._for_archive(context, self._heal(context))
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._for_archive(context, manifests.write_in_archive(context)))
+                group.create_task(self._for_archive(context, self._list_archive(context)))
                 for config in self._targets(context):
+                    if context.targets.held(config.target_id):
+                        continue
                     group.create_task(self._for_target(context, config, self._mend_target))
         finally:
             tell_rest(context)
@@ -60,7 +65,12 @@ class Verify:
         return [
             config
             for config in context.targets.configs.values()
-            if not config.hand_off and config.target_id not in context.problems
+            if not config.hand_off
+            and (
+                config.target_id not in context.problems
+                # sync leaves these alone, and here they are tried
+                or isinstance(context.problems[config.target_id], ReadsWrong)
+            )
         ]
 
     @staticmethod
@@ -73,6 +83,9 @@ class Verify:
             if await gate_open(context, config.target_id, _FEEDERS):
                 await work(context, config, await context.targets.get(config.target_id))
         except PipelineError as err:
+            if isinstance(err, ReadsWrong) and not context.targets.held(config.target_id):
+                context.problem(ARCHIVE, err)  # what was to be sent again is read from there
+                return
             context.problem(config.target_id, err)
             if isinstance(err, TargetUnavailableError):
                 await context.targets.failed(config.target_id, err)
@@ -87,7 +100,8 @@ class Verify:
     async def _look_at_target(
         self, context: StageContext, config: TargetConfig, target: Target
     ) -> None:
-        due = due_now(context, config.rules.reverify_days)
+        await try_target(context, config.target_id, target)
+        due = due_now(context, config.rules.reverify_days, config.target_id)
         await glance_at_target(context, config.target_id, target)
         await self._prove_all(context, config.target_id, target, due)
 
@@ -98,10 +112,23 @@ class Verify:
             await Sync().send_lost(context, config, target)
             await self._prove_all(context, config.target_id, target, None)
         await manifests.write_at_target(context, config.target_id, target)
+        await settle(context, config.target_id)
+
+    @staticmethod
+    async def _heal(context: StageContext) -> None:
+        if not context.targets.held(ARCHIVE):
+            await heal_archive(context)
+
+    @staticmethod
+    async def _list_archive(context: StageContext) -> None:
+        if not context.targets.held(ARCHIVE):
+            await manifests.write_in_archive(context)
+            await settle(context, ARCHIVE)
 
     async def _look_at_archive(self, context: StageContext) -> None:
-        due = due_now(context)
         await asyncio.to_thread(context.archive.check)
+        await try_archive(context)
+        due = due_now(context, place=ARCHIVE)
         await glance_at_archive(context)
         await heal_archive(context)
         allowance = Allowance(context)
@@ -110,11 +137,12 @@ class Verify:
             rows = await context.catalog.read(scrub.archive_to_prove, due, _ARCHIVE_BATCH)
             if not rows:
                 break
-            for row in rows:
+            for batch in batches(rows):
+                await context.control.checkpoint()
                 with allowance.of(old=True):
-                    proven = await prove_archived(context, row)
-                if proven is not None:
-                    context.progress.done(self.stage, row.size)
+                    await prove_files(context, batch)
+                if allowance.spent:
+                    break
         # what they add belongs to the lists
         while not context.running.isdisjoint(_FILLERS):  # noqa: ASYNC110 - others clear the event
             await asyncio.sleep(_LOOK)
@@ -197,20 +225,24 @@ def batches(rows: Sequence[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-def due_now(context: StageContext, days: int | None = None) -> Due:
+def due_now(context: StageContext, days: int | None = None, place: str = "") -> Due:
     """Which proofs are to be renewed in this run; ``days`` is a period of a target's own."""
     if context.prove_all:
         return Due(context.started)
+    brake = context.targets.brakes.get(place)
+    if brake is not None and brake.accepted is not None:
+        return Due(brake.accepted)
     return Due.within((days or context.config.reverify_days) * DAY, now_ms())
 
 
 async def waiting(context: StageContext) -> None:
     """Tell the progress what is left."""
-    count, size = await context.catalog.read(scrub.archive_waiting, due_now(context))
+    due = due_now(context, place=ARCHIVE)
+    count, size = await context.catalog.read(scrub.archive_waiting, due)
     for target_id, config in context.targets.configs.items():
         if target_id in context.problems or config.hand_off:
             continue
-        due = due_now(context, config.rules.reverify_days)
+        due = due_now(context, config.rules.reverify_days, target_id)
         more, more_size = await context.catalog.read(scrub.waiting_proof, target_id, due)
         count, size = count + more, size + more_size
     context.progress.waiting(Stage.VERIFY, count, size)

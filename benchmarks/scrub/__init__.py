@@ -1,0 +1,1 @@
+"""What proving a big library again takes: choosing, listing, hashing, writing lists."""
