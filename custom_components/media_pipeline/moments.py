@@ -1,0 +1,8 @@
+"""Times of the engine as Home Assistant wants them."""
+
+from datetime import UTC, datetime
+
+
+def moment(milliseconds: int | None) -> datetime | None:
+    """A time of the engine as Home Assistant wants it."""
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
