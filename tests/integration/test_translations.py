@@ -38,6 +38,7 @@ from custom_components.media_pipeline.engine.model import EVENT_TYPES, LibraryIn
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
 from custom_components.media_pipeline.target_kinds.pixel import PHONE_MODEL
+from custom_components.media_pipeline.target_states import TARGET_STATES
 from custom_components.media_pipeline.target_kinds.registry import KINDS
 from custom_components.media_pipeline.target_rules import KEY_SAVED, rules_form
 
@@ -244,7 +245,7 @@ def test_issues() -> None:
 
 def test_every_target_state_is_a_state_or_a_class() -> None:
     states = TEXTS["entity"]["sensor"]["target_state"]["state"]
-    assert set(states) == set(sensor.TARGET_STATES)
+    assert set(states) == set(TARGET_STATES)
     unavailable = {e.key for e in pipeline_errors() if issubclass(e, errors.TargetUnavailableError)}
     assert unavailable <= set(states)
 
