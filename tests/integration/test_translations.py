@@ -38,9 +38,9 @@ from custom_components.media_pipeline.engine.model import EVENT_TYPES, LibraryIn
 from custom_components.media_pipeline.options_flow import MediaPipelineOptionsFlow
 from custom_components.media_pipeline.target_flow import TargetFlow
 from custom_components.media_pipeline.target_kinds.pixel import PHONE_MODEL
-from custom_components.media_pipeline.target_states import TARGET_STATES
 from custom_components.media_pipeline.target_kinds.registry import KINDS
 from custom_components.media_pipeline.target_rules import KEY_SAVED, rules_form
+from custom_components.media_pipeline.target_states import TARGET_STATES
 
 ROOT = Path(integration.__file__).parent
 TEXTS: dict[str, Any] = json.loads((ROOT / "translations" / "en.json").read_text())
