@@ -34,12 +34,15 @@ class RealSshd:
         key_type: str = "ssh-ed25519",
         jail: bool = False,
         without: str = "",
+        new_keys_every: str = "",
     ) -> None:
         """``internal_only`` allows SFTP and no commands, as a locked-down NAS does.
 
         ``jail`` shows ``root`` as ``/``; that takes root, and folders that only root may change.
-        ``without`` names requests of SFTP that it neither offers nor takes.
+        ``without`` names requests of SFTP that it neither offers nor takes. ``new_keys_every`` is
+        an amount (``1M``) after which the server wants new keys.
         """
+        self._new_keys_every = new_keys_every
         self._jail = jail
         self._without = without
         self.root = root
@@ -153,6 +156,8 @@ class RealSshd:
             # the user's own login scripts are none of the tests' business, and may take long
             f"SetEnv HOME={self._work}",
         ]
+        if self._new_keys_every:
+            lines.append(f"RekeyLimit {self._new_keys_every}")
         if self._internal_only:
             lines.append("ForceCommand internal-sftp")
         if self._jail:
