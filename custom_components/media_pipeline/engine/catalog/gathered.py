@@ -35,6 +35,11 @@ class Gathered[Item]:
         # who is cancelled here does not take the result of others along
         await asyncio.shield(future)
 
+    async def finish(self) -> None:
+        """Return when all that was handed in is written, also what nobody waits for any more."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
+
     async def _write(self) -> None:
         while self._waiting:
             await asyncio.sleep(_WAIT)

@@ -98,6 +98,7 @@ class Ingest:
                 download.add_done_callback(lambda _: ended.set())
                 group.create_task(self._save_records(context, ended))
         finally:
+            await self._results.finish()  # a run that is cut short, too, knows what it archived
             await addresses.close()
             await context.source.rest()
         if not context.problems.keys() & {SOURCE, "archive"}:  # all that is wanted was looked at
