@@ -1,4 +1,4 @@
-"""Writing AVIF with SVT-AV1: half of libaom's processor time for the same size and likeness.
+"""Writing AVIF with SVT-AV1: two thirds of libaom's processor time for the same size and likeness.
 
 PyAV brings the encoder; FFmpeg's AVIF writer knows neither EXIF, XMP nor profiles, so the coded
 picture is taken out of what it wrote and put into a file with all of them (ISO 23008-12, AV1 Image
