@@ -81,7 +81,7 @@ _SVT: Final = (
 
 def peers() -> list[Peer]:
     """All of them, present or not."""
-    svt_speed = str(min(10, avif_speed(os.process_cpu_count() or 1, memory_available())))
+    svt_speed = str(avif_speed(os.process_cpu_count() or 1, memory_available()))
     vips = f"[Q={_Q},interlace,optimize_coding]"
     return [
         Peer(

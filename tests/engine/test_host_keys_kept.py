@@ -143,3 +143,4 @@ async def test_an_encrypted_target(house: House) -> None:
     )
     await rotate(house)
     await house.visit("a", until=1)
+    assert await house.catalog.read(host_keys.remembered, "a") is not None, "the new key is kept"

@@ -76,8 +76,10 @@ class Writing:
                     temp.replace(name)
                     without_name.remove(temp)
         finally:
-            for fd, _, _ in self._open:
-                os.close(fd)
-            for temp in without_name:
-                temp.unlink(missing_ok=True)
-            self._names.leave(self._taken)
+            try:
+                for fd, _, _ in self._open:
+                    os.close(fd)
+                for temp in without_name:
+                    temp.unlink(missing_ok=True)
+            finally:  # a disk in trouble may raise here, too, and names must not stay taken
+                self._names.leave(self._taken)
