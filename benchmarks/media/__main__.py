@@ -24,6 +24,7 @@ from typing import Any, Final
 from benchmarks.ingest.measure import BenchFailed
 from benchmarks.loop_lag.lag import Lag
 from benchmarks.table import number, table
+from custom_components.media_pipeline.engine.media.forks import SETTINGS
 
 from . import floors, judging, subjects
 from .peers import AV1, AVIF, HEVC, JPEG, LOSSLESS, WEBP, Peer, peers, search_path
@@ -165,6 +166,7 @@ class Bench:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "benchmarks.media.ours", json.dumps(order)],
+                env=os.environ | SETTINGS,  # "alone" needs what the pool gives its children
                 stdout=subprocess.PIPE,
                 check=False,
             )

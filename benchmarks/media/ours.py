@@ -7,14 +7,15 @@ Costs are taken after the imports, which Home Assistant did long ago.
 """
 
 import asyncio
+import gc
 import json
-import multiprocessing
+import os
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,11 +91,11 @@ async def _pool(order: Order) -> dict[str, Any]:
         for file in order.files
     ]
     results = await asyncio.gather(*(_done(pool, job) for job in jobs))
-    wall, cpu = time.monotonic() - began, _used() - used
-    await pool.close()
+    wall = time.monotonic() - began
+    await pool.close()  # only now is known what the children used
     return {
         "wall_s": wall,
-        "cpu_s": cpu,
+        "cpu_s": _used() - used,
         "peak_rss_mb": max(peak for peak, _ in results) / 2**20,
         "left_alone": {
             Path(file).name: reason
@@ -163,13 +164,28 @@ def _one_alone(order: Order, file: str) -> None:
 
 
 def _alone(order: Order) -> dict[str, Any]:
-    began, used = time.monotonic(), _used()
     # as the pool's children do; else root's SVT-AV1 takes the processors from everybody
-    fork = multiprocessing.get_context("fork")
-    with fork.Pool(order.workers, never_in_real_time, maxtasksperchild=1) as workers:
-        workers.map(partial(_one_alone, order), order.files, chunksize=1)
-        workers.close()
-        workers.join()
+    never_in_real_time()
+    Image.init()
+    gc.freeze()
+    began, used = time.monotonic(), _used()
+    waiting, running = list(order.files), 0
+    while waiting or running:
+        if waiting and running < order.workers:
+            running += 1
+            file = waiting.pop(0)
+            if not os.fork():
+                try:
+                    _one_alone(order, file)
+                    os._exit(0)
+                finally:
+                    traceback.print_exc()
+                    os._exit(1)
+            continue
+        _, status = os.wait()
+        running -= 1
+        if status:
+            raise SystemExit("a child failed")
     return {
         "wall_s": time.monotonic() - began,
         "cpu_s": _used() - used,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from custom_components.media_pipeline.engine.media.encode import avif_speed
+from custom_components.media_pipeline.engine.media.encode import avif_crf, avif_speed
 from custom_components.media_pipeline.engine.media.film_encoder import THREADS
 from custom_components.media_pipeline.engine.media.jobs import PhotoPreset, VideoPreset
 from custom_components.media_pipeline.engine.media.memory import memory_available
@@ -19,7 +19,8 @@ JPEG, LOSSLESS, AVIF, WEBP = "JPEG", "JPEG, lossless", "AVIF", "WebP"
 HEVC, AV1 = "HEVC", "AV1"
 _Q: Final = PhotoPreset().quality
 _AVIF_Q: Final = _Q - 7
-_AVIF_SVT_Q: Final = 86  # about as alike as ours, on all pictures together
+_AVIF_CRF: Final = avif_crf(_Q)
+_AVIF_SVT_Q: Final = round(100 - _AVIF_CRF * 100 / 63)  # what avifenc makes the same CRF of
 _WEBP_Q: Final = _Q + 5
 _CJPEG: Final = f"-quality {_Q} -progressive -optimize"
 _CRF: Final = VideoPreset().crf
@@ -119,10 +120,10 @@ def peers() -> list[Peer]:
         Peer(
             AVIF, "avifenc", "libavif-bin", ".avif",
             lambda one, to: [
-                "-q", str(_AVIF_SVT_Q), "-s", svt_speed, "-y", "420", "-c", "svt", "-j", "1",
-                one, to,
+                "-q", str(_AVIF_SVT_Q), "-s", svt_speed, "-y", "420", "-c", "svt",
+                "-a", "tune=3", "-j", "1", one, to,
             ],
-            f"-q {_AVIF_SVT_Q} -s {svt_speed} -y 420 -c svt -j 1",
+            f"-q {_AVIF_SVT_Q} -s {svt_speed} -y 420 -c svt -a tune=3 -j 1",
             "SVT",
         ),
         Peer(

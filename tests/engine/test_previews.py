@@ -10,8 +10,8 @@ from PIL import Image
 from custom_components.media_pipeline.engine.archive import Archive
 from custom_components.media_pipeline.engine.errors import MarkerMissing, MediaUnreadable
 from custom_components.media_pipeline.engine.marker import MARKER_NAME, claim_folder
-from custom_components.media_pipeline.engine.media.pool import MediaPool
 from custom_components.media_pipeline.engine.previews import FOLDER, Previews
+from tests.support.pools import Pools
 
 from .media import making
 
@@ -26,8 +26,8 @@ def cached(archive: Archive) -> dict[str, int]:
     return {path.stem[:1]: path.stat().st_size for path in found}
 
 
-async def test_made_once_for_all_who_ask(archive: Archive, tmp_path: Path) -> None:
-    pool = MediaPool()
+async def test_made_once_for_all_who_ask(archive: Archive, tmp_path: Path, pools: Pools) -> None:
+    pool = pools()
     calls = 0
     real = pool.preview
 
@@ -50,12 +50,12 @@ async def test_made_once_for_all_who_ask(archive: Archive, tmp_path: Path) -> No
     assert calls == 1
 
 
-async def test_limit_and_the_oldest_look(archive: Archive, tmp_path: Path) -> None:
+async def test_limit_and_the_oldest_look(archive: Archive, tmp_path: Path, pools: Pools) -> None:
     source = making.full_jpeg(tmp_path / "a.jpg")
-    previews = Previews(archive, MediaPool(), 1 << 30)
+    previews = Previews(archive, pools(), 1 << 30)
     first = await previews.get(source, "a" * 64, 200)
     size = first.stat().st_size
-    previews = Previews(archive, MediaPool(), int(size * 3.5))
+    previews = Previews(archive, pools(), int(size * 3.5))
     for number, letter in enumerate("bc"):
         path = await previews.get(source, letter * 64, 200)
         os.utime(path, (2000 + number, 2000 + number))
@@ -66,10 +66,10 @@ async def test_limit_and_the_oldest_look(archive: Archive, tmp_path: Path) -> No
     assert not list(archive.root.rglob("*.mp-part"))
 
 
-async def test_a_broken_file_is_tried_once(archive: Archive, tmp_path: Path) -> None:
+async def test_a_broken_file_is_tried_once(archive: Archive, tmp_path: Path, pools: Pools) -> None:
     source = tmp_path / "a.txt"
     source.write_text("no picture")
-    pool = MediaPool()
+    pool = pools()
     previews = Previews(archive, pool, 1_000_000)
     with pytest.raises(MediaUnreadable):
         await previews.get(source, "a" * 64, 100)
@@ -78,9 +78,11 @@ async def test_a_broken_file_is_tried_once(archive: Archive, tmp_path: Path) -> 
         await previews.get(source, "a" * 64, 100)
 
 
-async def test_nothing_is_written_without_the_marker(archive: Archive, tmp_path: Path) -> None:
+async def test_nothing_is_written_without_the_marker(
+    archive: Archive, tmp_path: Path, pools: Pools
+) -> None:
     source = making.full_jpeg(tmp_path / "a.jpg")
     (archive.root / MARKER_NAME).unlink()
     with pytest.raises(MarkerMissing):
-        await Previews(archive, MediaPool(), 1_000_000).get(source, "a" * 64, 100)
+        await Previews(archive, pools(), 1_000_000).get(source, "a" * 64, 100)
     assert not (archive.root / FOLDER).exists()

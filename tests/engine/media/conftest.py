@@ -1,11 +1,10 @@
 """A pool of real children for the tests of this room."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from custom_components.media_pipeline.engine.children import never_in_real_time
 from custom_components.media_pipeline.engine.media.pool import MediaPool
+from tests.support.pools import Pools
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -15,7 +14,5 @@ def _not_in_real_time() -> None:
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[MediaPool]:
-    made = MediaPool(workers=2, timeout=60)
-    yield made
-    await made.close()
+def pool(pools: Pools) -> MediaPool:
+    return pools(workers=2, timeout=60)

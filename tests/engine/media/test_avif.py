@@ -29,7 +29,7 @@ def picture(tmp_path: Path, size: tuple[int, int]) -> Image.Image:
         return image
 
 
-@pytest.mark.parametrize("size", [(64, 64), (642, 480), (480, 642)])
+@pytest.mark.parametrize("size", [(64, 64), (642, 480), (480, 642), (66, 1030)])
 def test_everything_is_read_back(tmp_path: Path, size: tuple[int, int]) -> None:
     image = picture(tmp_path, size)
     raw = encode_avif(image, crf=16, speed=10, profile=PROFILE, exif=SAID, xmp=XMP)

@@ -24,7 +24,6 @@ from custom_components.media_pipeline.engine.errors import (
     PipelineError,
     TargetFull,
 )
-from custom_components.media_pipeline.engine.media.child import default_command
 from custom_components.media_pipeline.engine.media.jobs import (
     CompressJob,
     DeriveJob,
@@ -33,32 +32,15 @@ from custom_components.media_pipeline.engine.media.jobs import (
 )
 from custom_components.media_pipeline.engine.media.pool import MediaPool
 from tests.corpus.judging import judge_all
+from tests.support.pools import Pools
 
 from . import making
+from .processes import photo_astray, workers
 
-# Runs in the child instead of compress_photo, after it took its limits.
-_ASTRAY = """
-import sys, types
-def astray(source, partial, *rest):
-    import ctypes, os, pathlib, time
-    {code}
-fake = types.ModuleType('engine.media.photo')
-fake.compress_photo = astray
-sys.modules['engine.media.photo'] = fake
-"""
 _MALLOC = """libc = ctypes.CDLL(None)
 while libc.malloc(1 << 24): pass
 from engine.errors import MediaUnreadable
 raise MediaUnreadable('odd colours')"""
-
-
-def astray(code: str, **options: object) -> MediaPool:
-    """A pool whose worker does this with a photo."""
-    *command, start, engine = default_command()
-    begin, end = start.split("from engine.media.worker", 1)
-    lead = _ASTRAY.format(code=code.replace("\n", "\n    "))
-    told = f"{begin}\n{lead}\nfrom engine.media.worker{end}"
-    return MediaPool(worker=(*command, told, engine), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -97,28 +79,28 @@ async def good(tmp_path: Path) -> AsyncIterator[CompressJob]:
     ],
 )
 async def test_parent_survives(
-    code: str, error: type[PipelineError], text: str, good: CompressJob
+    code: str, error: type[PipelineError], text: str, good: CompressJob, pools: Pools
 ) -> None:
     # what fails by itself may take its time on a busy machine
     timeout = 3.0 if error is MediaWorkerTimeout else 30.0
-    pool = astray(code, timeout=timeout, memory_bytes=1 << 30)
+    pool = pools(server=photo_astray(code), timeout=timeout, memory_bytes=1 << 30)
     with pytest.raises(error) as raised:
         await pool.compress(good)
     assert text.lower() in str(raised.value.detail).lower()
 
 
 async def test_processor_time_is_limited(
-    good: CompressJob, monkeypatch: pytest.MonkeyPatch
+    good: CompressJob, monkeypatch: pytest.MonkeyPatch, pools: Pools
 ) -> None:
-    pool = astray("while True: pass", timeout=60.0)
+    pool = pools(server=photo_astray("while True: pass"), timeout=60.0)
     monkeypatch.setattr(pool, "_processors", 0)  # leaves one second
     with pytest.raises(MediaWorkerTimeout, match="processor time"):
         await pool.compress(good)
 
 
-async def test_source_vanishes_while_it_is_read(tmp_path: Path) -> None:
+async def test_source_vanishes_while_it_is_read(tmp_path: Path, pools: Pools) -> None:
     source = making.full_jpeg(tmp_path / "a.jpg")
-    pool = astray("source.unlink()\nsource.open()")
+    pool = pools(server=photo_astray("source.unlink()\nsource.open()"))
     with pytest.raises(FileVanished):
         await pool.compress(CompressJob(source, tmp_path / "b.jpg", "photo"))
     assert list(tmp_path.iterdir()) == []
@@ -187,17 +169,17 @@ async def test_corpus_run(tmp_path: Path, pool: MediaPool) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-async def test_corpus_run_counts_a_crash(tmp_path: Path) -> None:
+async def test_corpus_run_counts_a_crash(tmp_path: Path, pools: Pools) -> None:
     making.full_jpeg(tmp_path / "one.jpg")
-    table = await judge_all(tmp_path, astray("os.abort()"), parallel=1)
+    table = await judge_all(tmp_path, pools(server=photo_astray("os.abort()")), parallel=1)
     assert list(table.lines())[-1] == "kept 0, compressed 0, refused 0, crashed 1"
 
 
-async def test_a_cut_film_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+async def test_a_cut_film_is_refused_before_it_is_decoded(tmp_path: Path, pool: MediaPool) -> None:
     whole = making.video(tmp_path / "a.mov", frames=5).read_bytes()
     (tmp_path / "b.mov").write_bytes(whole[:-30])
     with pytest.raises(BrokenContainer):
-        await MediaPool().compress(CompressJob(tmp_path / "b.mov", tmp_path / "c.mov", "video"))
+        await pool.compress(CompressJob(tmp_path / "b.mov", tmp_path / "c.mov", "video"))
 
 
 def test_a_child_never_works_in_real_time() -> None:
@@ -236,11 +218,10 @@ async def test_av1_is_encoded_without_real_time(tmp_path: Path, pool: MediaPool)
     policies: list[int] = []
     while not task.done():
         await asyncio.sleep(0.02)
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+        for child in workers():
             with contextlib.suppress(OSError):
-                if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                    threads = stat.with_name("task").iterdir()
-                    policies += [os.sched_getscheduler(int(one.name)) for one in threads]
+                threads = Path(f"/proc/{child}/task").iterdir()
+                policies += [os.sched_getscheduler(int(one.name)) for one in threads]
     assert (await task).kept
     assert len(policies) > 20
     assert set(policies) <= {os.SCHED_OTHER, os.SCHED_BATCH}

@@ -20,9 +20,10 @@ from custom_components.media_pipeline.engine.media.strain import (
     Sensors,
     Strain,
 )
+from tests.support.pools import Pools
 
 from . import making
-from .test_isolation import astray
+from .processes import photo_astray
 
 MANY = 8 << 30
 
@@ -157,14 +158,14 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_rest_stops_a_child_and_its_clocks(tmp_path: Path) -> None:
+async def test_rest_stops_a_child_and_its_clocks(tmp_path: Path, pools: Pools) -> None:
     """Stopped for longer than it may go without progress, it still ends well."""
     note = tmp_path / "pid"
-    pool = astray(
+    code = (
         f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\ntime.sleep(0.6)\n"
-        "from engine.errors import MediaUnreadable\nraise MediaUnreadable('at its end')",
-        timeout=1.5,
+        "from engine.errors import MediaUnreadable\nraise MediaUnreadable('at its end')"
     )
+    pool = pools(server=photo_astray(code), timeout=1.5)
     source = making.jpeg(tmp_path / "a.jpg")
     task = asyncio.create_task(pool.compress(CompressJob(source, tmp_path / "b.jpg", "photo")))
     await until(lambda: note.exists() and note.read_text() != "")
@@ -177,9 +178,10 @@ async def test_rest_stops_a_child_and_its_clocks(tmp_path: Path) -> None:
         await task
 
 
-async def test_a_stopped_child_can_be_cancelled(tmp_path: Path) -> None:
+async def test_a_stopped_child_can_be_cancelled(tmp_path: Path, pools: Pools) -> None:
     note = tmp_path / "pid"
-    pool = astray(f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\ntime.sleep(60)")
+    code = f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
+    pool = pools(server=photo_astray(code))
     source = making.jpeg(tmp_path / "a.jpg")
     task = asyncio.create_task(pool.compress(CompressJob(source, tmp_path / "b.jpg", "photo")))
     await until(lambda: note.exists() and note.read_text() != "")
@@ -193,12 +195,13 @@ async def test_a_stopped_child_can_be_cancelled(tmp_path: Path) -> None:
 _PARENT = """
 import asyncio, sys
 from pathlib import Path
-from tests.engine.media.test_isolation import astray
+from tests.engine.media.processes import photo_astray
 from custom_components.media_pipeline.engine.media.jobs import CompressJob
+from custom_components.media_pipeline.engine.media.pool import MediaPool
 folder = Path(sys.argv[1])
 async def main():
     code = f"pathlib.Path({str(folder / 'pid')!r}).write_text(str(os.getpid()))\\ntime.sleep(60)"
-    pool = astray(code)
+    pool = MediaPool(server=photo_astray(code))
     task = asyncio.create_task(
         pool.compress(CompressJob(folder / "a.jpg", folder / "b.jpg", "photo"))
     )

@@ -1,8 +1,6 @@
 """The children: whatever one does, it costs one file, and none stays behind."""
 
 import asyncio
-import os
-import sys
 import time
 from pathlib import Path
 
@@ -20,31 +18,30 @@ from custom_components.media_pipeline.engine.errors import (
     TargetFull,
 )
 from custom_components.media_pipeline.engine.media import output as output_module
-from custom_components.media_pipeline.engine.media.child import default_command
+from custom_components.media_pipeline.engine.media.forks import Child, Forks, default_command
 from custom_components.media_pipeline.engine.media.jobs import CompressJob
 from custom_components.media_pipeline.engine.media.pool import MediaPool
+from tests.support.pools import Pools
 
 from . import making
+from .processes import led_astray, workers
 
-READ = "import json, os, sys, time; job = json.loads(os.read(0, 65536)); "
 LEAVE = "open(job['partial'], 'w').write('half'); "
+# the real server; what it forks does this instead of the worker's work
+_BAD = """
+import sys, types
+def work():
+    import json, os, sys, time
+    job = json.loads(os.read(0, 65536))
+    exec({code!r}, locals())
+fake = types.ModuleType('engine.media.worker')
+fake.main = work
+sys.modules['engine.media.worker'] = fake
+"""
 
 
 def bad(code: str) -> tuple[str, ...]:
-    return sys.executable, "-c", READ + code
-
-
-def children() -> set[int]:
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[1]) == os.getpid() and fields[0] != "Z":
-                found.add(int(entry.name))
-    return found
+    return led_astray(_BAD.format(code=code))
 
 
 def photo_job(folder: Path) -> CompressJob:
@@ -72,36 +69,36 @@ def photo_job(folder: Path) -> CompressJob:
     ],
 )
 async def test_faulty_children(
-    code: str, error: type[Exception], text: str, tmp_path: Path
+    code: str, error: type[Exception], text: str, tmp_path: Path, pools: Pools
 ) -> None:
-    pool = MediaPool(timeout=1.0, worker=bad(code))
+    pool = pools(timeout=1.0, server=bad(code))
     job = photo_job(tmp_path)
-    raw, before = job.source.read_bytes(), children()
+    raw, before = job.source.read_bytes(), workers()
     with pytest.raises(error, match=text):
         await pool.compress(job)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
     assert job.source.read_bytes() == raw
-    assert children() <= before
+    assert workers() <= before
 
 
-async def test_progress_keeps_a_slow_child_alive(tmp_path: Path) -> None:
+async def test_progress_keeps_a_slow_child_alive(tmp_path: Path, pools: Pools) -> None:
     code = (
         "[(time.sleep(0.2), print(json.dumps({'progress': n}), flush=True)) for n in range(6)]; "
         "print(json.dumps({'ok': True, 'result': {'kept': False, 'reason': 'png'}, "
         "'cpu_seconds': 1, 'peak_rss': 2}))"
     )
-    pool = MediaPool(timeout=0.9, worker=bad(code))
+    pool = pools(timeout=0.9, server=bad(code))
     assert (await pool.compress(photo_job(tmp_path))).reason == "png"
 
 
-async def test_crash_costs_one_file(tmp_path: Path) -> None:
+async def test_crash_costs_one_file(tmp_path: Path, pools: Pools) -> None:
     """One pool, one worker: a file that crashes the child, then one that doesn't."""
     code = (
         "('evil.jpg' in job['source']) and os.kill(os.getpid(), 11); "
         "print(json.dumps({'ok': True, 'result': {'kept': False, 'reason': 'png'}, "
         "'cpu_seconds': 1, 'peak_rss': 2}))"
     )
-    pool = MediaPool(workers=1, worker=bad(code))
+    pool = pools(workers=1, server=bad(code))
     good = photo_job(tmp_path)
     evil = CompressJob(making.jpeg(tmp_path / "evil.jpg"), tmp_path / "c.jpg", "photo")
     jobs = (pool.compress(job) for job in (good, evil, good, evil, good))
@@ -120,32 +117,32 @@ async def started(partial: Path) -> None:
     raise AssertionError("the child did not start")
 
 
-async def test_cancelling_leaves_no_child_and_no_file(tmp_path: Path) -> None:
-    pool = MediaPool(worker=bad(LEAVE + "os.system('sleep 100')"))
-    before = children()
+async def test_cancelling_leaves_no_child_and_no_file(tmp_path: Path, pools: Pools) -> None:
+    pool = pools(server=bad(LEAVE + "os.system('sleep 100')"))
+    before = workers()
     task = asyncio.create_task(pool.compress(photo_job(tmp_path)))
     await started(tmp_path / ".b.jpg.mp-part")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert children() <= before
+    assert workers() <= before
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
 
 
 async def test_cancelling_a_real_transcode(tmp_path: Path, pool: MediaPool) -> None:
     source = making.video(tmp_path / "a.mov", frames=90, size=(640, 480), crf=5)
-    before = children()
+    before = workers()
     task = asyncio.create_task(pool.compress(CompressJob(source, tmp_path / "b.mov", "video")))
     await started(tmp_path / ".b.mov.mp-part")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert children() <= before
+    assert workers() <= before
     assert [path.name for path in tmp_path.iterdir()] == ["a.mov"]
 
 
-async def test_closing_stops_all(tmp_path: Path) -> None:
-    pool = MediaPool(worker=bad(LEAVE + "time.sleep(100)"))
+async def test_closing_stops_all(tmp_path: Path, pools: Pools) -> None:
+    pool = pools(server=bad(LEAVE + "time.sleep(100)"))
     task = asyncio.create_task(pool.compress(photo_job(tmp_path)))
     waiting = asyncio.create_task(pool.compress(photo_job(tmp_path)))
     await started(tmp_path / ".b.jpg.mp-part")
@@ -158,9 +155,9 @@ async def test_closing_stops_all(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
 
 
-async def test_real_child_runs_out_of_memory(tmp_path: Path) -> None:
+async def test_real_child_runs_out_of_memory(tmp_path: Path, pools: Pools) -> None:
     source = making.jpeg(tmp_path / "a.jpg", 4000, 3000, quality=90)
-    small = MediaPool(memory_bytes=60 << 20)
+    small = pools(memory_bytes=60 << 20)
     with pytest.raises(MediaWorkerMemory):
         await small.compress(CompressJob(source, tmp_path / "b.jpg", "photo"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
@@ -194,7 +191,7 @@ async def test_full_disk(tmp_path: Path, pool: MediaPool, monkeypatch: pytest.Mo
         await pool.compress(photo_job(tmp_path))
 
 
-async def test_child_never_sees_home_assistant(tmp_path: Path) -> None:
+async def test_child_never_sees_home_assistant(tmp_path: Path, pools: Pools) -> None:
     """The real worker, with an import blocker in front and a look at all modules at the end."""
     *command, start, engine = default_command()
     blocker = (
@@ -205,7 +202,7 @@ async def test_child_never_sees_home_assistant(tmp_path: Path) -> None:
         "            raise RuntimeError('forbidden import: ' + name)\n"
         "sys.meta_path.insert(0, Blocker())\n"
     )
-    pool = MediaPool(worker=(*command, blocker + start, engine))
+    pool = pools(server=(*command, blocker + start, engine))
     assert (await pool.compress(photo_job(tmp_path))).kept
     film = making.video(tmp_path / "a.mov", frames=5)
     assert (await pool.compress(CompressJob(film, tmp_path / "b.mov", "video"))).reason
@@ -213,22 +210,22 @@ async def test_child_never_sees_home_assistant(tmp_path: Path) -> None:
     assert (await pool.probe(making.heic(tmp_path / "a.heic"))).container == "heif"
 
 
-async def test_child_ends_with_its_parent(tmp_path: Path) -> None:
+async def test_child_ends_with_its_parent(tmp_path: Path, pools: Pools) -> None:
     """When standard input closes (Home Assistant is gone), the child goes, and its file too."""
     source = making.video(tmp_path / "a.mov", frames=90, size=(640, 480), crf=5)
-    seen: list[asyncio.subprocess.Process] = []
-    real = asyncio.create_subprocess_exec
+    seen: list[Child] = []
+    real = Forks.start
 
-    async def spy(*command: str, **options: object) -> asyncio.subprocess.Process:
-        seen.append(await real(*command, **options))  # type: ignore[arg-type]
+    async def spy(forks: Forks) -> Child:
+        seen.append(await real(forks))
         return seen[-1]
 
+    pool = pools()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "create_subprocess_exec", spy)
+        patch.setattr(Forks, "start", spy)
         job = CompressJob(source, tmp_path / "b.mov", "video")
-        task = asyncio.create_task(MediaPool().compress(job))
+        task = asyncio.create_task(pool.compress(job))
         await started(tmp_path / ".b.mov.mp-part")
-    assert seen[0].stdin is not None
     seen[0].stdin.close()
     begun = time.monotonic()
     with pytest.raises(MediaWorkerCrashed, match="code 3"):

@@ -12,6 +12,7 @@ from custom_components.media_pipeline.engine.media.jobs import CompressJob, Reas
 from custom_components.media_pipeline.engine.media.pool import MediaPool
 from custom_components.media_pipeline.engine.media.streams import display_size, rotation
 from custom_components.media_pipeline.engine.media.video import compress_video
+from tests.support.pools import Pools
 
 from . import making
 
@@ -148,9 +149,9 @@ def test_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert run(source) is Reason.NO_MEMORY
 
 
-async def test_too_little_allowed_memory(tmp_path: Path) -> None:
+async def test_too_little_allowed_memory(tmp_path: Path, pools: Pools) -> None:
     source = making.video(tmp_path / "a.mov", frames=3)
-    small = MediaPool(memory_bytes=500 << 20)
+    small = pools(memory_bytes=500 << 20)
     job = CompressJob(source, tmp_path / "b.mov", "video", preset=FAST)
     assert (await small.compress(job)).reason == "no_memory"
 

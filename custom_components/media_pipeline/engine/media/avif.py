@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any, Final
 
 import av
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import Image
 
 from ..errors import MediaUnreadable
@@ -26,6 +26,7 @@ _SRGB: Final = (1, 13, 6)
 """Primaries, transfer and matrix (ITU-T H.273) of an ordinary photo."""
 _BY_PROFILE: Final = (2, 2, 6)
 """A profile says what the colours are; only the matrix must be told."""
+_ROWS: Final = 256
 _LEAST_SIDE, _MOST_WIDE, _MOST_HIGH = 64, 16_384, 8_704
 _PICTURE, _EXIF, _XMP = 1, 2, 3
 
@@ -78,6 +79,28 @@ def _coded(image: Image.Image, crf: int, speed: int) -> tuple[bytes, bytes]:
 
 
 def _frame(image: Image.Image) -> av.VideoFrame:
+    """The picture as the encoder wants it; piece by piece, so that no third copy of it is made."""
+    frame = av.VideoFrame(*image.size, "yuv420p")
+    planes = [memoryview(plane).cast("B") for plane in frame.planes]
+    convert = VideoReformatter()
+    for top in range(0, image.height, _ROWS):
+        piece = convert.reformat(
+            _packed(image.crop((0, top, image.width, min(top + _ROWS, image.height)))),
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=_FULL_RANGE,
+            interpolation=_EXACT,
+        )
+        for number, (whole, part) in enumerate(zip(planes, piece.planes, strict=True)):
+            above = top // 2 if number else top  # colour has half the rows
+            begin, size = above * part.line_size, part.height * part.line_size
+            whole[begin : begin + size] = memoryview(part).cast("B")[:size]
+        frame.color_range, frame.colorspace = piece.color_range, piece.colorspace
+    frame.pts, frame.time_base = 0, Fraction(1)
+    return frame
+
+
+def _packed(image: Image.Image) -> av.VideoFrame:
     pixels = av.VideoFrame(*image.size, "rgb24")
     plane, row = pixels.planes[0], image.width * 3
     packed = image.tobytes()
@@ -85,14 +108,7 @@ def _frame(image: Image.Image) -> av.VideoFrame:
         gap = bytes(plane.line_size - row)
         packed = b"".join(packed[at : at + row] + gap for at in range(0, len(packed), row))
     plane.update(packed)
-    frame = pixels.reformat(
-        format="yuv420p",
-        dst_colorspace="ITU601",
-        dst_color_range=_FULL_RANGE,
-        interpolation=_EXACT,
-    )
-    frame.pts, frame.time_base = 0, Fraction(1)
-    return frame
+    return pixels
 
 
 def _config(raw: bytes) -> bytes:

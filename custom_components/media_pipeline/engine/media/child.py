@@ -3,29 +3,22 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..children import child_environment, start_command
 from ..errors import MediaWorkerCrashed, MediaWorkerMemory, MediaWorkerTimeout
+from .forks import Child, Forks, read_tail
 from .pace import Hold
 
-_LONGEST_LINE = 1 << 20
-_STDERR_TAIL = 4096
 _NO_MEMORY = (
     b"MemoryError",
     b"Cannot allocate memory",
     b"failed to map segment",
     b"malloc of size",
+    b"can't start new thread",
 )
-
-
-def default_command() -> tuple[str, ...]:
-    """Return the command that starts the real worker."""
-    return start_command("engine.media.worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,55 +35,43 @@ class Terms:
     progress: Callable[[float], None] = lambda _: None
 
 
-async def run_child(command: tuple[str, ...], job: dict[str, Any], terms: Terms) -> dict[str, Any]:
+async def run_child(forks: Forks, job: dict[str, Any], terms: Terms) -> dict[str, Any]:
     """Run one job in a new process group and return the child's answer.
 
     However this ends, cancellation included, no process of the group is left. Raises
     MediaWorkerTimeout, MediaWorkerMemory or MediaWorkerCrashed with the end of the child's error
     output as detail.
     """
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_LONGEST_LINE,
-        start_new_session=True,
-        env=child_environment(),
-        cwd="/",
-    )
+    child = await forks.start()
     tail = bytearray()
-    drain = asyncio.create_task(_drain(process.stderr, tail))
+    drain = asyncio.create_task(read_tail(child.stderr, tail))
     try:
         async with asyncio.timeout(terms.total) as whole:
-            answer = await _talk(process, job, terms, whole)
+            answer = await _talk(child, job, terms, whole)
         if answer is not None:
             return answer
-        await process.wait()
+        code = await child.wait()
         await drain
     except TimeoutError as err:
         raise MediaWorkerTimeout(_detail("took too long and was stopped", tail)) from err
     except ValueError as err:
         raise MediaWorkerCrashed(_detail("answered with a line without end", tail)) from err
     finally:
-        _signal(process, signal.SIGKILL)
         drain.cancel()
-        await process.wait()
-    raise _ended(process.returncode or 0, tail)
+        await child.kill()
+    raise _ended(code, tail + child.more)
 
 
 async def _talk(
-    process: asyncio.subprocess.Process, job: dict[str, Any], terms: Terms, whole: asyncio.Timeout
+    child: Child, job: dict[str, Any], terms: Terms, whole: asyncio.Timeout
 ) -> dict[str, Any] | None:
     """Send the job, follow the progress, return the result; None when the child ended without."""
-    assert process.stdin is not None  # noqa: S101 - both are pipes
-    assert process.stdout is not None  # noqa: S101
     with contextlib.suppress(ConnectionError):  # it may have died already; its output tells
-        process.stdin.write(json.dumps(job).encode() + b"\n")
-        await process.stdin.drain()
+        child.stdin.write(json.dumps(job).encode() + b"\n")
+        await child.stdin.drain()
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(terms.stall) as patience, _stopping(process, terms, whole, patience):
-        while line := await process.stdout.readline():
+    async with asyncio.timeout(terms.stall) as patience, _stopping(child, terms, whole, patience):
+        while line := await _line(child):
             try:
                 answer = json.loads(line)
             except ValueError:
@@ -104,13 +85,21 @@ async def _talk(
     return None
 
 
+async def _line(child: Child) -> bytes:
+    """Its next line; nothing when it has ended, also before it read its job."""
+    try:
+        return await child.stdout.readline()
+    except ConnectionError:
+        return b""
+
+
 def _part(value: Any) -> float:
     return min(max(float(value), 0.0), 1.0) if isinstance(value, int | float) else 0.0
 
 
 @contextlib.asynccontextmanager
 async def _stopping(
-    process: asyncio.subprocess.Process,
+    child: Child,
     terms: Terms,
     whole: asyncio.Timeout,
     patience: asyncio.Timeout,
@@ -119,7 +108,7 @@ async def _stopping(
     if terms.hold is None:
         yield
         return
-    task = asyncio.create_task(_stop_and_go(process, terms, terms.hold, (whole, patience)))
+    task = asyncio.create_task(_stop_and_go(child, terms, terms.hold, (whole, patience)))
     try:
         yield
     finally:
@@ -128,7 +117,7 @@ async def _stopping(
 
 
 async def _stop_and_go(
-    process: asyncio.subprocess.Process,
+    child: Child,
     terms: Terms,
     hold: Hold,
     clocks: tuple[asyncio.Timeout, asyncio.Timeout],
@@ -137,28 +126,14 @@ async def _stop_and_go(
     whole, patience = clocks
     while True:
         await hold.begun.wait()
-        _signal(process, signal.SIGSTOP)
+        child.send_signal(signal.SIGSTOP)
         ends, since = whole.when(), loop.time()
         whole.reschedule(None)
         patience.reschedule(None)
         await hold.over.wait()
-        _signal(process, signal.SIGCONT)
+        child.send_signal(signal.SIGCONT)
         whole.reschedule((ends or since) + loop.time() - since)
         patience.reschedule(loop.time() + terms.stall)
-
-
-async def _drain(stream: asyncio.StreamReader | None, tail: bytearray) -> None:
-    """Read error output to its end so that the child never waits; keep the last part."""
-    while stream is not None and (part := await stream.read(1 << 16)):
-        tail += part
-        del tail[:-_STDERR_TAIL]
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """To the whole group, while it is there."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
 
 
 def _detail(what: str, tail: bytearray) -> str:

@@ -7,7 +7,7 @@ process with a signal, while a read raises an OSError that costs one file.
 import re
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from ..errors import BrokenContainer
 
@@ -17,9 +17,13 @@ _CHUNK = 1 << 20
 
 
 class Data:
-    """Random access to an open file; memory stays at one window, or one chunk while searching."""
+    """Random access to an open file; memory stays at one window, or one chunk while searching.
+
+    ``known`` keeps what a walk through the whole file found, for whoever needs it next.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
+        self.known: dict[str, Any] = {}
         self._file = file
         self._size = file.seek(0, 2)
         self._start = 0

@@ -10,7 +10,7 @@ from ..errors import MediaWorkerMemory
 from .avif import can_hold, encode_avif
 from .data import Data
 from .jobs import PhotoFormat, PhotoPreset, Reason
-from .jpeg import jpeg_layout
+from .jpeg import head_segments
 from .memory import memory_available
 from .metadata import EXIF_HEADER, Metadata, is_metadata
 from .outcome import LeftAlone
@@ -91,13 +91,13 @@ def repack(raw: bytes, said: Metadata) -> bytes:
 
 def with_segments(raw: bytes, said: Metadata, note: bytes) -> bytes:
     """Put metadata segments and our mark before the picture data of a fresh JPEG."""
-    layout = jpeg_layout(Data(io.BytesIO(raw)))
-    body = next(segment.start for segment in layout.segments if not is_metadata(segment))
+    head = head_segments(Data(io.BytesIO(raw)))
+    body = next(segment.start for segment in head if not is_metadata(segment))
     comment = MARK + note
     mark = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
     segments = said.as_segments()
-    head = raw[2:body] if not segments else b""
-    return b"".join((b"\xff\xd8", head, *segments, mark, raw[body:]))
+    own = raw[2:body] if not segments else b""
+    return b"".join((b"\xff\xd8", own, *segments, mark, raw[body:]))
 
 
 def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:

@@ -1,5 +1,6 @@
 """JPEG: its segments, where its picture ends, and what some phones hide around it."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,18 @@ class JpegLayout:
 
 def jpeg_layout(data: Data) -> JpegLayout:
     """Walk a JPEG from its start to its end-of-image marker; BrokenContainer when it has none."""
+    if "jpeg" not in data.known:
+        data.known["jpeg"] = _walk(data)
+    found: JpegLayout = data.known["jpeg"]
+    return found
+
+
+def head_segments(data: Data) -> tuple[Segment, ...]:
+    """The segments before the first scan; what comes after that one isn't looked at."""
+    return tuple(itertools.takewhile(lambda one: one.marker != _SOS, _segments(data)))
+
+
+def _walk(data: Data) -> JpegLayout:
     segments: list[Segment] = []
     frame: Segment | None = None
     seen_scan = False

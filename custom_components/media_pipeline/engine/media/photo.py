@@ -159,7 +159,7 @@ class _Glance:
             image = image.transpose(TURNS[turned])
         if mode and image.mode != mode:
             image = image.convert(mode)
-        small = image.resize((64, 64), Image.Resampling.BOX).convert("L")
+        small = image.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0).convert("L")
         if exact:
             return cls(image.size, small, [], sha256(image.tobytes()).digest())
         return cls(image.size, small, windows(image))

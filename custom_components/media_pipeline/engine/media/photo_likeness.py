@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import av
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from .quality import Likeness, worst_quarter
@@ -22,8 +23,9 @@ def windows(image: Image.Image) -> list[av.VideoFrame]:
     wide, high = (min(_SIDE, max(2, side // 2 * 2)) for side in image.size)
     frames: Any = av.VideoFrame  # its from_image has no types
     form = "gray" if image.mode == "L" else "yuv420p"
+    convert = VideoReformatter()  # each frame's own would be set up anew for every window
     return [
-        frames.from_image(image.crop((x, y, x + wide, y + high))).reformat(format=form)
+        convert.reformat(frames.from_image(image.crop((x, y, x + wide, y + high))), format=form)
         for y in _starts(height, high)
         for x in _starts(width, wide)
     ]

@@ -25,7 +25,8 @@ from ..errors import (
     TargetFull,
 )
 from ..model import Role
-from .child import Terms, default_command, run_child
+from .child import Terms, run_child
+from .forks import Forks
 from .jobs import (
     CompressJob,
     CompressResult,
@@ -79,7 +80,8 @@ class MediaPool:
     ``workers`` is the most at a time, by default one for each processor: children have the lowest
     priority. ``pace`` is one that also minds the machine. ``timeout`` is how many seconds a
     job may go without progress; the limit for the whole job grows with the file's size.
-    ``memory_bytes`` limits a child's address space. ``worker`` is the child's command, for tests.
+    ``memory_bytes`` limits a child's address space. ``server`` is the command of another
+    one that children are forked from, for tests.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class MediaPool:
         timeout: float = 300.0,
         memory_bytes: int = 3 << 30,
         *,
-        worker: tuple[str, ...] | None = None,
+        server: tuple[str, ...] | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._processors = os.process_cpu_count() or 1
@@ -97,7 +99,7 @@ class MediaPool:
         self._previewing = asyncio.Semaphore(2)
         self._timeout = timeout
         self._memory = memory_bytes
-        self._command = worker or default_command()
+        self._forks = Forks(server)
         self._running: set[asyncio.Task[dict[str, Any]]] = set()
         self._closed = False
 
@@ -170,6 +172,7 @@ class MediaPool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._forks.close()
 
     async def derive(self, job: DeriveJob) -> CompressResult:
         """Make a motion photo or a share copy; raises like ``compress``."""
@@ -257,7 +260,7 @@ class MediaPool:
             "files": 64,
         }
         terms = Terms(stall=self._timeout, total=total, hold=hold, progress=progress)
-        task = asyncio.create_task(run_child(self._command, order, terms))
+        task = asyncio.create_task(run_child(self._forks, order, terms))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         try:

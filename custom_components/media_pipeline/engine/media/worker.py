@@ -1,10 +1,10 @@
 """The child process: one job, one file, then gone. A crash in here costs that file, nothing else.
 
-Started by ``pool`` with the job as one line of JSON on standard input, which stays open: when it
-closes, Home Assistant is gone and so is the child. Answers with lines of JSON on standard output,
-``{"progress": ...}`` while it gets on and one result at the end. Imports only the standard library
-and the media libraries, never Home Assistant. Leaves by ``os._exit``: interpreter shutdown can
-dead-lock on FFmpeg's decoder threads.
+Forked by ``fork_server``. Gets the job as a line of JSON on standard input, which stays open: when
+that closes, Home Assistant is gone and so is the child. Answers with lines of JSON on standard
+output, ``{"progress": ...}`` while it gets on and one result at the end. Imports only the standard
+library and the media libraries, never Home Assistant. Leaves by ``os._exit``: interpreter shutdown
+can dead-lock on FFmpeg's decoder threads.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..children import die_with_parent, let_it_be_killed_first, never_in_real_time
+from ..children import let_it_be_killed_first, never_in_real_time
 from ..errors import (
     FileVanished,
     MediaUnreadable,
@@ -41,7 +41,6 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # whatever a C library prints is no answer
     faulthandler.enable()
-    die_with_parent()
     job = _read_job()
     _limit(job["limits"])
     partial = Path(job["partial"]) if job.get("partial") else None
@@ -106,8 +105,6 @@ def _make(
     job: dict[str, Any], source: Path, partial: Path, progress: Callable[[float], None]
 ) -> Outcome:
     """Write what the job asks for to ``partial``."""
-    said = job.get("captions")
-    captions = Captions(**{**said, "keywords": tuple(said["keywords"])}) if said else None
     said = job.get("captions")
     captions = Captions(**{**said, "keywords": tuple(said["keywords"])}) if said else None
     if job["job"] == "video":
@@ -204,7 +201,3 @@ def _os_error_key(err: OSError, job: dict[str, Any]) -> str:
     if err.errno == errno.ENOENT and not Path(job.get("source", "/")).exists():
         return FileVanished.key
     return MediaUnreadable.key
-
-
-if __name__ == "__main__":
-    main()

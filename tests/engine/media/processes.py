@@ -1,0 +1,57 @@
+"""The processes below this one, and a fork server that is led astray."""
+
+import os
+from pathlib import Path
+
+from custom_components.media_pipeline.engine.media.forks import default_command
+
+
+def _parents() -> dict[int, int]:
+    """Each living process and its parent."""
+    found: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                found[int(entry.name)] = int(fields[1])
+    return found
+
+
+def servers() -> set[int]:
+    """The fork servers of this process, and whatever else it started."""
+    return {one for one, parent in _parents().items() if parent == os.getpid()}
+
+
+def workers() -> set[int]:
+    """What they forked, and what that started."""
+    parents = _parents()
+    found = above = {one for one, parent in parents.items() if parent == os.getpid()}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found = found | more
+    return found - above
+
+
+def led_astray(lead: str) -> tuple[str, ...]:
+    """The command of the real server, which runs ``lead`` before it loads anything else."""
+    *command, start, engine = default_command()
+    begin, end = start.split("from engine.media.fork_server", 1)
+    return *command, f"{begin}\n{lead}\nfrom engine.media.fork_server{end}", engine
+
+
+_PHOTO = """
+import sys, types
+def astray(source, partial, *rest):
+    import ctypes, os, pathlib, time
+    {code}
+fake = types.ModuleType('engine.media.photo')
+fake.compress_photo = astray
+sys.modules['engine.media.photo'] = fake
+"""
+
+
+def photo_astray(code: str) -> tuple[str, ...]:
+    """A server whose children, after they took their limits, do this with a photo."""
+    return led_astray(_PHOTO.format(code=code.replace("\n", "\n    ")))
