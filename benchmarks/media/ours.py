@@ -26,7 +26,7 @@ from benchmarks.loop_lag.loop_heartbeat.heartbeat import beat
 from custom_components.media_pipeline.engine.children import never_in_real_time
 from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.media.data import Data
-from custom_components.media_pipeline.engine.media.encode import encode, repack
+from custom_components.media_pipeline.engine.media.encode import encode, repack, samples_for
 from custom_components.media_pipeline.engine.media.jobs import (
     CompressJob,
     PhotoFormat,
@@ -135,8 +135,10 @@ def _photo_alone(source: Path, made: Path, preset: PhotoPreset) -> None:
             made.write_bytes(repack(file.read(), said))
             return
         with Image.open(file, formats=("JPEG", "MPO")) as image:
-            image.load()
-            made.write_bytes(encode(image, preset, said))
+            samples = samples_for(preset, image, said, data)
+            if samples is None:
+                image.load()
+            made.write_bytes(encode(image, preset, said, samples))
 
 
 def _film_alone(source: Path, made: Path, preset: VideoPreset) -> None:

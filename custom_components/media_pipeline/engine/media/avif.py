@@ -46,20 +46,23 @@ def encode_avif(
     profile: bytes | None = None,
     exif: bytes = b"",
     xmp: bytes | None = None,
+    samples: av.VideoFrame | None = None,
 ) -> bytes:
     """A whole AVIF file of a picture that ``can_hold``.
 
-    ``crf`` and ``speed`` are SVT-AV1's; ``exif`` begins with its byte order. Raises MediaUnreadable
-    when the encoder fails.
+    ``samples`` (see ``jpeg_samples``) are the same picture, if they are known: then ``image`` need
+    not be decoded. ``crf`` and ``speed`` are SVT-AV1's; ``exif`` begins with its byte order. Raises
+    MediaUnreadable when the encoder fails.
     """
     try:
-        coded, config = _coded(image, crf, speed)
+        frame = _frame(image) if samples is None else samples
+        coded, config = _coded(frame, crf, speed)
     except av.FFmpegError as err:
         raise MediaUnreadable(f"the AVIF encoder failed: {err}") from err
     return _file(image.size, coded, config, profile, exif, xmp)
 
 
-def _coded(image: Image.Image, crf: int, speed: int) -> tuple[bytes, bytes]:
+def _coded(frame: av.VideoFrame, crf: int, speed: int) -> tuple[bytes, bytes]:
     """The coded picture and the box that tells a decoder of it (av1C, without its head)."""
     buffer = BytesIO()
     with av.open(buffer, "w", format="avif") as out:
@@ -68,10 +71,11 @@ def _coded(image: Image.Image, crf: int, speed: int) -> tuple[bytes, bytes]:
         options = {"preset": str(speed), "crf": str(crf), "svtav1-params": params}
         stream = out.add_stream("libsvtav1", rate=1, options=options)
         context: Any = stream.codec_context
-        context.width, context.height = image.size
+        context.width, context.height = frame.width, frame.height
         context.pix_fmt, context.color_range = "yuv420p", _FULL_RANGE
         context.color_primaries, context.color_trc, context.colorspace = _SRGB
-        out.mux(stream.encode(_frame(image)))
+        frame.pts, frame.time_base = 0, Fraction(1)
+        out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     raw = buffer.getvalue()
     items = HeifItems(raw)
@@ -96,7 +100,6 @@ def _frame(image: Image.Image) -> av.VideoFrame:
             begin, size = above * part.line_size, part.height * part.line_size
             whole[begin : begin + size] = memoryview(part).cast("B")[:size]
         frame.color_range, frame.colorspace = piece.color_range, piece.colorspace
-    frame.pts, frame.time_base = 0, Fraction(1)
     return frame
 
 

@@ -4,13 +4,15 @@ import io
 import os
 from typing import Any, Final
 
+from av import VideoFrame
 from PIL import Image
 
 from ..errors import MediaWorkerMemory
 from .avif import can_hold, encode_avif
 from .data import Data
 from .jobs import PhotoFormat, PhotoPreset, Reason
-from .jpeg import head_segments
+from .jpeg import head_segments, jpeg_layout
+from .jpeg_samples import jpeg_samples
 from .memory import memory_available
 from .metadata import EXIF_HEADER, Metadata, is_metadata
 from .outcome import LeftAlone
@@ -59,9 +61,15 @@ def avif_crf(quality: int) -> int:
     return min(63, max(1, round(16 + (85 - quality) * 0.8)))
 
 
-def encode(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:
+def encode(
+    image: Image.Image,
+    preset: PhotoPreset,
+    said: Metadata,
+    samples: VideoFrame | None = None,
+) -> bytes:
     """Return the picture in the preset's format with this metadata and, in a JPEG, our mark.
 
+    ``samples`` are those of the same picture, see ``samples_for``.
     Raises LeftAlone when the format can't hold the picture or what it says about itself.
     """
     if preset.format is PhotoFormat.JPEG:
@@ -78,7 +86,7 @@ def encode(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:
         return with_segments(buffer.getvalue(), said, b" q%d" % preset.quality)
     if said.only_jpeg_holds:
         raise LeftAlone(Reason.METADATA, "IPTC, comments or unknown parts")
-    return _modern(image, preset, said)
+    return _modern(image, preset, said, samples)
 
 
 def repack(raw: bytes, said: Metadata) -> bytes:
@@ -100,7 +108,18 @@ def with_segments(raw: bytes, said: Metadata, note: bytes) -> bytes:
     return b"".join((b"\xff\xd8", own, *segments, mark, raw[body:]))
 
 
-def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:
+def samples_for(
+    preset: PhotoPreset, image: Image.Image, said: Metadata, data: Data
+) -> VideoFrame | None:
+    """The picture as stored in the JPEG ``data``, when it can be encoded as it lies there."""
+    if preset.format is not PhotoFormat.AVIF or said.orientation != 1 or not can_hold(image):
+        return None
+    return jpeg_samples(data, jpeg_layout(data))
+
+
+def _modern(
+    image: Image.Image, preset: PhotoPreset, said: Metadata, samples: VideoFrame | None
+) -> bytes:
     """AVIF, WebP or HEIC."""
     profile = image.info.get("icc_profile")
     if image.mode == "L" and profile and preset.format is not PhotoFormat.AVIF:
@@ -114,7 +133,9 @@ def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata) -> bytes:
     if preset.format is PhotoFormat.AVIF and can_hold(image):
         speed = avif_speed(os.process_cpu_count() or 1, memory_available())
         crf = avif_crf(preset.quality)
-        return encode_avif(image, crf=crf, speed=speed, profile=profile, exif=exif, xmp=xmp)
+        return encode_avif(
+            image, crf=crf, speed=speed, profile=profile, exif=exif, xmp=xmp, samples=samples
+        )
     options: dict[str, Any] = {
         "quality": max(1, preset.quality + _SAME_SCORE[preset.format]),
         "icc_profile": profile,

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageStat
 from ..errors import BrokenContainer, MediaUnreadable
 from .container import check_data
 from .data import Data
-from .encode import MARK, TURNS, check_memory, encode, handed_over, repack, scaled
+from .encode import MARK, TURNS, check_memory, encode, handed_over, repack, samples_for, scaled
 from .jobs import LEFT_ALONE, Captions, PhotoFormat, PhotoPreset, Reason
 from .jpeg import JpegLayout, jpeg_layout
 from .metadata import EXIF_HEADER, Metadata
@@ -96,7 +96,8 @@ def _compress(
                     said = said.resized(*shown.size)
                 turned = said.orientation if preset.format in _TURNED else 1
                 before = _Glance.of(shown, turned=turned)
-                written = encode(shown, preset, said)
+                samples = samples_for(preset, image, said, data) if shown is image else None
+                written = encode(shown, preset, said, samples)
     if len(written) > largest_kept(source_size, min_saving):
         raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")
     quality = _verify(before, written, said, preset.format)

@@ -29,15 +29,15 @@ def plain(frame: av.VideoFrame) -> av.VideoFrame:
     name = _FULL_RANGE.get(frame.format.name, frame.format.name)
     copy = av.VideoFrame(frame.width, frame.height, name)
     for mine, its in zip(copy.planes, frame.planes, strict=True):
-        raw = bytes(its)
-        if (line := its.line_size) != mine.line_size:
-            # only the part of a line that both have room for holds pixels
-            common, room = min(line, mine.line_size), mine.line_size
-            raw = b"".join(
-                raw[row * line : row * line + common].ljust(room, b"\0")
-                for row in range(mine.height)
-            )
-        mine.update(raw[: mine.buffer_size].ljust(mine.buffer_size, b"\0"))
+        target, source = memoryview(mine).cast("B"), memoryview(its).cast("B")
+        room, line = mine.line_size, its.line_size
+        if room == line:
+            target[:] = source[: len(target)]
+            continue
+        common = min(line, room)  # only the part that both have room for holds pixels
+        for row in range(mine.height):
+            begin = row * line
+            target[row * room : row * room + common] = source[begin : begin + common]
     return copy
 
 
