@@ -166,7 +166,7 @@ class Bench:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "benchmarks.media.ours", json.dumps(order)],
-                env=os.environ | SETTINGS,  # "alone" needs what the pool gives its children
+                env=os.environ | SETTINGS,
                 stdout=subprocess.PIPE,
                 check=False,
             )

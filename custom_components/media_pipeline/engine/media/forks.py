@@ -18,11 +18,7 @@ _IDLE: Final = 60.0
 """Seconds after which a server that nobody needs goes."""
 _PATIENCE: Final = 10.0
 """Seconds that a server may take to end a child, or itself."""
-SETTINGS: Final = {
-    # large pictures are had in pages of 2 MiB where the system allows it, not of 4 KiB
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    "SVT_LOG": "1",  # errors only
-}
+SETTINGS: Final = {"SVT_LOG": "1"}  # that encoder tells everybody its settings: errors only
 """For the libraries, which read them when they are loaded."""
 
 
