@@ -29,6 +29,11 @@ from custom_components.media_pipeline.engine.media.forks import SETTINGS
 from . import floors, judging, subjects
 from .peers import AV1, AVIF, HEVC, JPEG, LOSSLESS, WEBP, Peer, peers, search_path
 
+_PROGRAMS: Final = {
+    "whole": (sys.executable, "-m", "benchmarks.media.ours"),
+    # by its path: the package would bring Home Assistant
+    "alone": (sys.executable, str(Path(__file__).with_name("alone.py"))),
+}
 _BESIDE: Final = Path(__file__).resolve().parents[2].parent / "shared" / "samples"
 _WHAT: Final = {
     JPEG: "jpeg", LOSSLESS: "jpeg_lossless", AVIF: "avif", WEBP: "webp", HEVC: "hevc", AV1: "av1",
@@ -154,7 +159,6 @@ class Bench:
         for old in (inside, beside):
             old.write_bytes(b"")
         order = {
-            "mode": mode,
             "what": _WHAT[task],
             "workers": self.workers,
             "files": list(map(str, sources)),
@@ -165,7 +169,7 @@ class Bench:
         other = subprocess.Popen([sys.executable, heart, beside])
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.media.ours", json.dumps(order)],
+                [*_PROGRAMS[mode], json.dumps(order)],
                 env=os.environ | SETTINGS,
                 stdout=subprocess.PIPE,
                 check=False,

@@ -1,32 +1,23 @@
-"""Our side, as a program: ``ours ORDER`` with a JSON order; answers with JSON.
+"""Our side as a whole, as a program: ``ours ORDER`` with a JSON order; answers with JSON.
 
-``whole`` is what the pipeline does: the media pool in a thread of its own beside an idle event
-loop with a heartbeat, as in Home Assistant; a child process for each file, with walk, guard and
-metadata. ``alone`` is only reading, encoding and writing with the same functions and settings.
-Costs are taken after the imports, which Home Assistant did long ago.
+What the pipeline does: the media pool in a thread of its own beside an idle event loop with a
+heartbeat, as in Home Assistant; a child process for each file, with walk, guard and metadata. Costs
+are taken after the imports, which Home Assistant did long ago, but with the start of the process
+that children are forked from.
 """
 
 import asyncio
-import gc
 import json
-import os
 import resource
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import av
-from PIL import Image
-
 from benchmarks.loop_lag.loop_heartbeat.heartbeat import beat
-from custom_components.media_pipeline.engine.children import never_in_real_time
 from custom_components.media_pipeline.engine.errors import PipelineError
-from custom_components.media_pipeline.engine.media.data import Data
-from custom_components.media_pipeline.engine.media.encode import encode, repack, samples_for
 from custom_components.media_pipeline.engine.media.jobs import (
     CompressJob,
     PhotoFormat,
@@ -35,12 +26,7 @@ from custom_components.media_pipeline.engine.media.jobs import (
     VideoCodec,
     VideoPreset,
 )
-from custom_components.media_pipeline.engine.media.jpeg import jpeg_layout
-from custom_components.media_pipeline.engine.media.metadata import Metadata
 from custom_components.media_pipeline.engine.media.pool import MediaPool
-from custom_components.media_pipeline.engine.media.streams import dolby_vision
-from custom_components.media_pipeline.engine.media.transcode import transcode
-from custom_components.media_pipeline.engine.media.video_colour import colour_of
 
 _CODECS: Final = frozenset(VideoCodec)
 _WARM_UP: Final = 0.5  # seconds of heartbeat before the work
@@ -51,7 +37,6 @@ _WRITTEN: Final = 1.5  # seconds until the last samples are in their file
 class Order:
     """What to make of which files, and where; ``what`` is a PhotoFormat or VideoCodec."""
 
-    mode: str
     what: str
     workers: int
     files: Sequence[str]
@@ -126,77 +111,6 @@ async def _whole(order: Order) -> dict[str, Any]:
     return answer
 
 
-def _photo_alone(source: Path, made: Path, preset: PhotoPreset) -> None:
-    with source.open("rb") as file:
-        data = Data(file)
-        said = Metadata.of(data, jpeg_layout(data))
-        file.seek(0)
-        if preset.format is PhotoFormat.JPEG_LOSSLESS:
-            made.write_bytes(repack(file.read(), said))
-            return
-        with Image.open(file, formats=("JPEG", "MPO")) as image:
-            samples = samples_for(preset, image, said, data)
-            if samples is None:
-                image.load()
-            made.write_bytes(encode(image, preset, said, samples))
-
-
-def _film_alone(source: Path, made: Path, preset: VideoPreset) -> None:
-    with av.open(str(source)) as file:
-        video = file.streams.video[0]
-        transcode(
-            file,
-            video,
-            made,
-            preset,
-            colour_of(source, video.index),
-            container="mp4",
-            limit=1 << 40,
-            dolby_vision=dolby_vision(video) is not None,
-            progress=lambda _: None,
-        )
-
-
-def _one_alone(order: Order, file: str) -> None:
-    preset, source = order.preset, Path(file)
-    if isinstance(preset, VideoPreset):
-        _film_alone(source, order.place(source), preset)
-    else:
-        _photo_alone(source, order.place(source), preset)
-
-
-def _alone(order: Order) -> dict[str, Any]:
-    # as the pool's children do; else root's SVT-AV1 takes the processors from everybody
-    never_in_real_time()
-    Image.init()
-    gc.freeze()
-    began, used = time.monotonic(), _used()
-    waiting, running = list(order.files), 0
-    while waiting or running:
-        if waiting and running < order.workers:
-            running += 1
-            file = waiting.pop(0)
-            if not os.fork():
-                try:
-                    _one_alone(order, file)
-                    os._exit(0)
-                finally:
-                    traceback.print_exc()
-                    os._exit(1)
-            continue
-        _, status = os.wait()
-        running -= 1
-        if status:
-            raise SystemExit("a child failed")
-    return {
-        "wall_s": time.monotonic() - began,
-        "cpu_s": _used() - used,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-        "left_alone": {},
-    }
-
-
 if __name__ == "__main__":
-    wanted = Order(**json.loads(sys.argv[1]))
-    said = asyncio.run(_whole(wanted)) if wanted.mode == "whole" else _alone(wanted)
-    sys.stdout.write(json.dumps(said) + "\n")
+    answer = asyncio.run(_whole(Order(**json.loads(sys.argv[1]))))
+    sys.stdout.write(json.dumps(answer) + "\n")

@@ -56,9 +56,10 @@ class Data:
         """Return where ``pattern`` (``width`` bytes long) first matches from ``start`` on."""
         tail = b""
         for at, chunk in self._chunks(start, self._size):
-            if found := pattern.search(tail + chunk):
+            both = tail + chunk
+            if found := pattern.search(both):
                 return at - len(tail) + found.start()
-            tail = (tail + chunk)[1 - width :] if width > 1 else b""
+            tail = both[1 - width :] if width > 1 else b""
         return None
 
     def crc32(self, start: int, end: int) -> int:

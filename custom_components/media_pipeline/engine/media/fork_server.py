@@ -36,11 +36,11 @@ def main() -> NoReturn:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    _load()
+    load()
     _Server(parent).serve()
 
 
-def _load() -> None:
+def load() -> None:
     """Import what children will need; what isn't there is told by the one that needs it."""
     for name in _NEEDED:
         importlib.import_module(f"engine.media.{name}")
