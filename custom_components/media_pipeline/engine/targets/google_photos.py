@@ -17,7 +17,6 @@ from ..errors import (
     FileVanished,
     NotGooglePhotos,
     PhotoRefused,
-    PipelineError,
     RcloneFailed,
     TargetUnreachable,
 )
@@ -150,12 +149,8 @@ class GooglePhotosTarget(OnlyTakes):
             outgoing.moved(outgoing.size)
             return
         # rclone gathers the file before it sends it on, so a limit is kept on average only
-        try:
+        with outgoing.explained():
             await self._rclone.upload(self._fs, self._folder, name, outgoing.pieces(), name)
-        except PipelineError:
-            if outgoing.error is not None:
-                raise outgoing.error from None
-            raise
 
     async def listed(self) -> Counter[str]:
         """File names that Google shows, each as often as it does. No proof of anything.

@@ -1,6 +1,5 @@
 """Reading what lies at a target over HTTP: to prove it, or to bring it back."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from contextlib import aclosing, suppress
@@ -9,7 +8,7 @@ from pathlib import Path
 from ..errors import FileVanished, SourceFileChanged
 from ..model import ProofMethod
 from .base import Proof, ProofRequest
-from .landing import Landing
+from .landing import land
 from .outgoing import Outgoing
 from .store import Store, StoredFile
 
@@ -60,16 +59,4 @@ async def copy_out(
 ) -> None:
     """Write a file to the new file ``into``. Raises FileVanished and LocalWriteFailed."""
     async with aclosing(store.read(path)) as pieces:
-        first = await anext(pieces, b"")  # a file that is not there must leave nothing here
-        landing = await asyncio.to_thread(Landing(into).__enter__)
-        try:
-            piece: bytes | None = first
-            while piece is not None:
-                await asyncio.to_thread(landing.write, piece)
-                if on_bytes is not None and piece:
-                    on_bytes(len(piece))
-                piece = await anext(pieces, None)
-        except BaseException as err:  # cancelled too: no half file may stay
-            await asyncio.to_thread(landing.__exit__, type(err), err, None)
-            raise
-        await asyncio.to_thread(landing.__exit__, None, None, None)
+        await land(pieces, into, on_bytes)

@@ -16,7 +16,6 @@ from yarl import URL
 from ..errors import (
     FileVanished,
     NoWebdav,
-    PipelineError,
     TargetPathMissing,
     TargetReadOnly,
     TargetUnreachable,
@@ -89,13 +88,9 @@ class WebdavStore:
             "X-OC-Mtime": str(max(0, min(int(outgoing.mtime), 0xFFFFFFFF))),
             "OC-Checksum": f"SHA256:{outgoing.sha256}",
         }
-        try:
+        with outgoing.explained():
             if not await self._send_chunks(outgoing, path, headers):
                 await self._put(path, outgoing.pieces(), outgoing.size, headers)
-        except PipelineError:
-            if outgoing.error is not None:
-                raise outgoing.error from None
-            raise
 
     async def _send_chunks(self, outgoing: Outgoing, path: str, headers: Mapping[str, str]) -> bool:
         """Large files, to a Nextcloud; False where that can't be done."""
