@@ -39,10 +39,10 @@ async def hash_object(store: ObjectStore, path: str, pace: Pace) -> tuple[str, i
 
 
 async def copy_out(
-    store: ObjectStore, path: str, into: Path, pace: Pace, report: Callable[[int], None] | None
+    store: ObjectStore, path: str, into: Path, pace: Pace, on_bytes: Callable[[int], None] | None
 ) -> None:
     """Write an object to the new local file ``into``; see ``Target.fetch``."""
-    await land(_pieces(store, path, pace), into, report)
+    await land(_pieces(store, path, pace), into, on_bytes)
 
 
 async def _pieces(store: ObjectStore, path: str, pace: Pace) -> AsyncIterator[memoryview]:
