@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
@@ -19,6 +18,7 @@ from .coordinator import MediaPipelineConfigEntry
 from .engine.errors import WAITING
 from .engine.model import Snapshot
 from .entity import SourceEntity
+from .moments import moment
 
 # The coordinator pushes; nothing is polled.
 PARALLEL_UPDATES = 0
@@ -44,9 +44,9 @@ def problems(snapshot: Snapshot) -> list[str]:
 def _problem_details(snapshot: Snapshot) -> dict[str, Any]:
     """What is wrong, and until when Apple wants no request."""
     details: dict[str, Any] = {"problems": problems(snapshot)}
-    if snapshot.throttled_until is not None:
-        moment = datetime.fromtimestamp(snapshot.throttled_until / 1000, UTC)
-        details["throttled_until"] = moment.isoformat(timespec="seconds")
+    until = moment(snapshot.throttled_until)
+    if until is not None:
+        details["throttled_until"] = until.isoformat(timespec="seconds")
     return details
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import voluptuous as vol
@@ -24,8 +23,10 @@ from .coordinator import MediaPipelineConfigEntry, MediaPipelineCoordinator
 from .engine.adopt.report import Mode
 from .engine.engine import Engine
 from .engine.errors import PipelineError
-from .engine.model import DEFAULT_STAGES, PlanSummary, RunOutcome, RunSummary, Stage
+from .engine.model import DEFAULT_STAGES, RunOutcome, Stage
 from .errors import service_error
+from .moments import iso
+from .responses import plan_response, run_response
 from .restore_actions import DRILL_FIELDS, RESTORE_FIELDS, async_drill, async_restore
 from .target_actions import async_setup_target_actions
 
@@ -276,39 +277,3 @@ async def _submit_code(request: Request) -> None:
 
 async def _request_code(request: Request) -> None:
     await request.engine.request_code(sms=request.call.data[ATTR_SMS])
-
-
-def iso(milliseconds: int | None) -> str | None:
-    """A time of the engine as ISO 8601 text in UTC."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
-
-
-def run_response(summary: RunSummary) -> dict[str, Any]:
-    """A finished run for an action's response."""
-    return {
-        "run_id": summary.run_id,
-        "outcome": summary.outcome.value,
-        "started": iso(summary.started),
-        "ended": iso(summary.ended),
-        "stages": [stage.value for stage in summary.stages],
-        "counts": dict(summary.counts),
-        "error": summary.error,
-    }
-
-
-def plan_response(plan: PlanSummary) -> dict[str, Any]:
-    """A plan for an action's response."""
-    return {
-        "plan_id": plan.plan_id,
-        "digest": plan.digest,
-        "state": plan.state.value,
-        "created": iso(plan.created),
-        "assets": plan.assets,
-        "bytes": plan.bytes,
-        "freed_assets": plan.freed_assets,
-        "freed_bytes": plan.freed_bytes,
-        "purge_at": iso(plan.purge_at),
-        "stop_reason": plan.stop_reason,
-    }

@@ -5,7 +5,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from .catalog import census, plans, protection, store, work
+from .catalog import census, library_numbers, plans, store, target_numbers, work
 from .catalog.compressed import compress_counts
 from .catalog.lost import lost_originals
 from .catalog.manifests import ARCHIVE
@@ -70,9 +70,9 @@ class StatusBoard:
         """Compute all numbers and publish them."""
         await self._forget_solved()
         ground = self._core.ground()
-        stats = await self._core.catalog.read(protection.library_stats, ground)
+        stats = await self._core.catalog.read(library_numbers.library_stats, ground)
         targets = await self._core.catalog.read(
-            protection.target_statuses, self._core.config.targets
+            target_numbers.target_statuses, self._core.config.targets
         )
         damaged, lost = await self._core.catalog.read(lost_originals)
         last = await self._core.catalog.read(store.last_run)

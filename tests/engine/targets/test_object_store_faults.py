@@ -305,10 +305,10 @@ async def test_slow_uplink(relay: Relay, tmp_path: Path) -> None:
     await asyncio.gather(*(send(target, s, f"{n}.jpg") for n, s in enumerate(target_files)))
 
     assert len(bucket.files()) == 9
-    rate = target._sending.rate
+    rate = target._link.sending.rate
     assert rate is not None
     assert 1e6 < rate < 1.2e7
-    assert target._sending.timeout >= 2 * MEMORY / rate or target._sending.timeout == 60
+    assert target._link.sending.timeout >= 2 * MEMORY / rate or target._link.sending.timeout == 60
 
 
 def test_pace_on_a_slow_line_stays_low() -> None:

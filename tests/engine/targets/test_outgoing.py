@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.media_pipeline.engine.errors import FileVanished, SourceFileChanged
+from custom_components.media_pipeline.engine.errors import (
+    FileVanished,
+    SourceFileChanged,
+    TargetUnreachable,
+)
 from custom_components.media_pipeline.engine.targets.outgoing import Outgoing
 
 from .place import make_sample
@@ -40,7 +44,8 @@ async def test_a_wrong_file_is_never_sent_whole(
 
     assert sum(sent) < sample.size + more
     assert outgoing.digests == {}
-    assert isinstance(outgoing.error, SourceFileChanged)
+    with pytest.raises(SourceFileChanged), outgoing.explained():
+        raise TargetUnreachable("what an HTTP library makes of it")
 
 
 async def test_it_is_gone(tmp_path: Path) -> None:

@@ -53,8 +53,14 @@ def drill_done(connection: Connection, result: DrillResult, actor: str | None) -
     )
 
 
-def last_drills(connection: Connection) -> dict[str, Row[Any]]:
-    """The latest drill at each target: id → row of ``drills``."""
+def last_drills(connection: Connection) -> dict[str, tuple[int, DrillResult]]:
+    """The latest drill at each target: id → when it was, and its result."""
     latest = select(func.max(drills.c.id)).group_by(drills.c.target_id)
     rows = connection.execute(select(drills).where(drills.c.id.in_(latest)))
-    return {row.target_id: row for row in rows}
+    return {
+        row.target_id: (
+            row.at,
+            DrillResult(row.target_id, row.files, row.passed, row.bytes, row.error),
+        )
+        for row in rows
+    }

@@ -19,26 +19,14 @@ from sqlalchemy import (
 )
 
 from ..clock import DAY, now_ms
-from ..config import SafetyConfig, TargetConfig
+from ..config import SafetyConfig
 from ..model import (
     ORIGINAL_ROLES,
-    Content,
     CopyState,
-    LibraryStats,
     ResourceState,
-    Role,
     SourceState,
-    TargetStatus,
 )
-from .drills import last_drills
-from .hand_off import handed_numbers
-from .lost import lost_copies
 from .schema import assets, copies, resources, targets
-from .scrub import waiting_proof
-from .work import waiting_send
-
-# Each photo once: not the versions in further formats that single targets want.
-_SMALLER = and_(resources.c.role == Role.COMPRESSED, resources.c.format.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +43,7 @@ class Ground:
     """Copies proven before this time count for nothing (cleanup asks so, the numbers do not)."""
 
 
-def _flag(condition: Any) -> Any:
+def flag(condition: Any) -> Any:
     """1 or 0, so that sums and minima are numbers and not truth values."""
     return case((condition, 1), else_=0)
 
@@ -83,11 +71,11 @@ def _per_resource(ground: Ground, only: int | None) -> Any:
         select(
             resources.c.asset_id,
             resources.c.size,
-            _flag(is_archived).label("archived"),
-            _flag(resources.c.state == ResourceState.QUARANTINED).label("quarantined"),
-            _flag(resources.c.checksum_known).label("checksum_known"),
-            (func.count(distinct(targets.c.domain)) + _flag(is_archived)).label("copies"),
-            func.max(_flag(targets.c.off_machine.is_(True))).label("off_machine"),
+            flag(is_archived).label("archived"),
+            flag(resources.c.state == ResourceState.QUARANTINED).label("quarantined"),
+            flag(resources.c.checksum_known).label("checksum_known"),
+            (func.count(distinct(targets.c.domain)) + flag(is_archived)).label("copies"),
+            func.max(flag(targets.c.off_machine.is_(True))).label("off_machine"),
         )
         .select_from(resources)
         .outerjoin(copies, proven)
@@ -123,7 +111,7 @@ def _burst_lacks() -> Any:
     )
 
 
-def _per_asset(ground: Ground, only: int | None = None) -> Any:
+def per_asset(ground: Ground, only: int | None = None) -> Any:
     """One row per asset with its numbers and the first reason that keeps it from being freed.
 
     ``only`` is the id of one asset; without it the whole library is looked at.
@@ -178,7 +166,7 @@ def _per_asset(ground: Ground, only: int | None = None) -> Any:
             func.coalesce(each.c.bytes, 0).label("bytes"),
             func.coalesce(each.c.archived, 0).label("archived"),
             func.coalesce(each.c.quarantined, 0).label("quarantined"),
-            _flag(each.c.copies >= max(1, safety.required_copies)).label("protected"),
+            flag(each.c.copies >= max(1, safety.required_copies)).label("protected"),
             reason.label("reason"),
         )
         .select_from(assets)
@@ -188,72 +176,9 @@ def _per_asset(ground: Ground, only: int | None = None) -> Any:
     )
 
 
-def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
-    """Numbers over the whole catalog."""
-    asset = _per_asset(ground)
-    row = connection.execute(
-        select(
-            func.count().label("items"),
-            func.sum(asset.c.bytes).label("bytes"),
-            func.sum(asset.c.protected).label("protected"),
-            func.sum(asset.c.quarantined).label("quarantined"),
-            func.sum(_flag(asset.c.reason.is_(None))).label("freeable"),
-            func.sum(case((asset.c.reason.is_(None), asset.c.bytes), else_=0)).label("free_bytes"),
-        ).select_from(asset)
-    ).one()
-    files = connection.execute(
-        select(
-            func.sum(resources.c.size).filter(resources.c.role.in_(ORIGINAL_ROLES)),
-            func.count().filter(_SMALLER),
-            func.sum(resources.c.size).filter(_SMALLER),
-        ).where(resources.c.current, resources.c.state == ResourceState.ARCHIVED)
-    ).one()
-    original = resources.alias()
-    before = connection.execute(
-        select(func.sum(original.c.size))
-        .select_from(resources)
-        .join(original, original.c.id == resources.c.derived_from)
-        .where(resources.c.current, _SMALLER)
-    ).scalar()
-    purge = connection.execute(
-        select(func.sum(resources.c.size))
-        .join(assets, assets.c.id == resources.c.asset_id)
-        .where(
-            assets.c.state == SourceState.TRASHED,
-            resources.c.current,
-            resources.c.role.in_(ORIGINAL_ROLES),
-        )
-    ).scalar()
-    return LibraryStats(
-        items=row.items or 0,
-        bytes=row.bytes or 0,
-        archived=_archived_assets(connection),
-        archived_bytes=files[0] or 0,
-        protected=row.protected or 0,
-        freeable=row.freeable or 0,
-        freeable_bytes=row.free_bytes or 0,
-        compressed=files[1] or 0,
-        compressed_bytes=files[2] or 0,
-        compressed_saved_bytes=(before or 0) - (files[2] or 0),
-        pending_purge_bytes=purge or 0,
-        quarantined=row.quarantined or 0,
-    )
-
-
-def _archived_assets(connection: Connection) -> int:
-    whole = (
-        select(resources.c.asset_id)
-        .where(resources.c.current, resources.c.role.in_(ORIGINAL_ROLES))
-        .group_by(resources.c.asset_id)
-        .having(func.min(resources.c.state == ResourceState.ARCHIVED) == 1)
-        .subquery()
-    )
-    return connection.execute(select(func.count()).select_from(whole)).scalar_one()
-
-
 def eligible(connection: Connection, ground: Ground, limit: int) -> Sequence[Row[Any]]:
     """Assets that may be freed, oldest first."""
-    asset = _per_asset(ground)
+    asset = per_asset(ground)
     query: Select[Any] = (
         select(asset)
         .where(asset.c.reason.is_(None))
@@ -265,69 +190,17 @@ def eligible(connection: Connection, ground: Ground, limit: int) -> Sequence[Row
 
 def reason_of(connection: Connection, ground: Ground, asset_id: int) -> str | None:
     """Why one asset may not be freed; None when it may, ``not_present`` when it is gone."""
-    asset = _per_asset(ground, asset_id)
+    asset = per_asset(ground, asset_id)
     row = connection.execute(select(asset.c.reason).where(asset.c.id == asset_id)).first()
     return "not_present" if row is None else row.reason
 
 
 def refusals(connection: Connection, ground: Ground) -> dict[str, int]:
     """Reason → number of assets that may not be freed for it."""
-    asset = _per_asset(ground)
+    asset = per_asset(ground)
     rows = connection.execute(
         select(asset.c.reason, func.count())
         .where(asset.c.reason.is_not(None))
         .group_by(asset.c.reason)
     )
     return {row[0]: row[1] for row in rows}
-
-
-def target_statuses(
-    connection: Connection, configs: Sequence[TargetConfig]
-) -> dict[str, TargetStatus]:
-    """The state of every configured target: id → numbers."""
-    names = {config.target_id: config.name for config in configs}
-    rules = {config.target_id: config.rules for config in configs}
-    missing = {
-        row.id: waiting_send(connection, row.id, Content(row.content), rules[row.id])[0]
-        + waiting_proof(connection, row.id)[0]
-        for row in connection.execute(select(targets).where(targets.c.id.in_(list(names))))
-    }
-    verified = copies.c.state == CopyState.VERIFIED
-    numbers = {
-        row.target_id: row
-        for row in connection.execute(
-            select(
-                copies.c.target_id,
-                func.count().filter(copies.c.state.in_([CopyState.SENT, CopyState.VERIFIED])),
-                func.count().filter(verified),
-                func.sum(copies.c.size).filter(verified),
-                func.max(copies.c.proven_at),
-            ).group_by(copies.c.target_id)
-        )
-    }
-    handed = handed_numbers(connection)
-    lost = lost_copies(connection)
-    drilled = last_drills(connection)
-    result = {}
-    for row in connection.execute(select(targets).where(targets.c.id.in_(list(names)))):
-        number = numbers.get(row.id)
-        result[row.id] = TargetStatus(
-            target_id=row.id,
-            name=names[row.id],
-            state=row.state,
-            free_bytes=row.free_bytes,
-            copies=number[1] if number else 0,
-            verified=number[2] if number else 0,
-            copies_bytes=(number[3] or 0) if number else 0,
-            last_verified=number[4] if number else None,
-            missing=missing.get(row.id, 0),
-            lost=lost.get(row.id, 0),
-            last_drill=drilled[row.id].at if row.id in drilled else None,
-            drill_score=_score(drilled.get(row.id)),
-            **handed.get(row.id, {}),
-        )
-    return result
-
-
-def _score(drill: Any) -> float | None:
-    return 100.0 * drill.passed / drill.files if drill is not None and drill.files else None

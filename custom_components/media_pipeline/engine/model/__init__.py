@@ -4,6 +4,7 @@ Times are integer milliseconds since 1970 (UTC), the unit of iCloud's records; s
 checksums are lower-case hex (SHA-256) or the source's own text.
 """
 
+from .events import EVENT_TYPES, EngineEvent
 from .records import (
     AlbumChanges,
     AlbumRecord,
@@ -14,18 +15,13 @@ from .records import (
     LibraryInfo,
     ResourceRecord,
 )
+from .restoring import DrillResult, RestoreChoice, RestoreReport, RestoreRequest
 from .shown import (
-    EVENT_TYPES,
-    DrillResult,
-    EngineEvent,
     KindEstimate,
     LibraryCensus,
     LibraryStats,
     PlanSummary,
     PutAside,
-    RestoreChoice,
-    RestoreReport,
-    RestoreRequest,
     RunProgress,
     RunSummary,
     ShownAsset,

@@ -2,20 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, NoReturn
+from typing import ClassVar, Final
 
 from ..config import TargetConfig
-from ..errors import (
-    ActionError,
-    ActionKeepsFailing,
-    ActionMissing,
-    OnlyHandedOver,
-)
+from ..errors import ActionError, ActionKeepsFailing, ActionMissing
 from ..home import Home, Item
-from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
+from .base import Delivery, TargetIdentity, TargetInfo
+from .only_takes import OnlyTakes
 
 _ENOUGH_FAILURES: Final = 3
 
@@ -37,13 +33,14 @@ class ActionTargetConfig(TargetConfig):
     hand_off: bool = True
 
 
-class ActionTarget:
+class ActionTarget(OnlyTakes):
     """Knows no paths and holds nothing that could be looked at."""
 
     kind = "action"
 
     def __init__(self, config: ActionTargetConfig, identity: TargetIdentity) -> None:
         """``identity`` means nothing here."""
+        super().__init__(config.action, config.name)
         self._config = config
         self.home: Home | None = None
         self._next_turn = 0.0
@@ -101,28 +98,6 @@ class ActionTarget:
     ) -> Delivery:
         """Never: an action gets items."""
         self._refuse()
-
-    async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
-        """Never: nobody can tell what became of it."""
-        self._refuse()
-
-    async def fetch(
-        self, path: str, into: Path, *, on_bytes: Callable[[int], None] | None = None
-    ) -> None:
-        """Never: nothing comes back."""
-        self._refuse()
-
-    async def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
-        """Never: nothing can be looked at."""
-        self._refuse()
-        yield ListedFile("", 0)  # which makes this a generator
-
-    async def delete(self, path: str) -> None:
-        """Never: what was handed over is not ours."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise OnlyHandedOver(f"{self._config.action} only takes", name=self._config.name)
 
     async def close(self) -> None:
         """Nothing is held."""

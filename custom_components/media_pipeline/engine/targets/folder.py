@@ -2,14 +2,10 @@
 
 import asyncio
 import errno
-import hashlib
 import logging
-import os
-import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread
@@ -17,40 +13,20 @@ from typing import Final
 
 from ..bucket import Bucket
 from ..config import FolderTargetConfig
-from ..errors import (
-    MarkerMissing,
-    NameRefused,
-    PipelineError,
-    TargetFull,
-    TargetPathMissing,
-    TargetReadOnly,
-    TargetUnavailableError,
-    TargetUnreachable,
-)
-from ..marker import FolderIdentity, check_folder, claim_folder, device_of, read_marker
+from ..errors import PipelineError, TargetUnavailableError, TargetUnreachable
+from ..marker import FolderIdentity, check_folder
 from ..model import ProofMethod
-from ..names import names_for
 from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
-from .local_files import OpenRoot, Stopped, target_error, write_all
+from .folder_delivery import Sending, send
+from .folder_setup import claim, recognise
+from .local_files import OpenRoot, target_error
 from .local_reading import copy_out, list_directory
-from .paths import check_path, parent_of, part_path, probe_name
+from .paths import check_path, parent_of
 from .tasks import run_bounded, run_in_pool
 
 _LOGGER: Final = logging.getLogger(__name__)
 _THREADS: Final = 4
 _SWEEP_SECONDS: Final = 3.0
-_PUBLISH_TRIES: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    source: Path
-    size: int
-    sha256: str
-    mtime: float
-    replace: bool
-    stop: Event
-    report: Callable[[int], None]
 
 
 class FolderTarget:
@@ -75,7 +51,10 @@ class FolderTarget:
 
     def _open(self, _stop: Event) -> TargetInfo:
         try:
-            known = self._recognise() if self._identity.marker_id else self._claim()
+            if self._identity.marker_id:
+                known = recognise(self._root, self._identity)
+            else:
+                known = claim(self._root, self._identity.owner)
             with OpenRoot(self._root, known) as root:
                 root.check()
                 root.sweep(_SWEEP_SECONDS)
@@ -91,58 +70,6 @@ class FolderTarget:
             remote_hash=False,
         )
 
-    def _recognise(self) -> FolderIdentity:
-        if not self._root.is_dir():
-            raise MarkerMissing(f"{self._root} is not there", path=str(self._root))
-        known = FolderIdentity(
-            self._identity.marker_id or "", self._identity.device_id or device_of(self._root)
-        )
-        check_folder(self._root, known)
-        if not os.access(self._root, os.W_OK):
-            raise TargetReadOnly(f"{self._root} can't be written to", path=str(self._root))
-        return known
-
-    def _claim(self) -> FolderIdentity:
-        made = False
-        if not self._root.is_dir():
-            self._make_root()
-            made = True
-        try:
-            self._try_out()
-            return claim_folder(self._root, self._identity.owner)
-        except OSError:
-            if made:
-                with suppress(OSError):
-                    self._root.rmdir()
-            raise
-
-    def _make_root(self) -> None:
-        # Only the last part: a longer missing path is a mount that is not there.
-        try:
-            self._root.mkdir()
-        except OSError as err:
-            raise TargetPathMissing(f"{self._root}: {err}", path=str(self._root)) from err
-
-    def _try_out(self) -> None:
-        """Write, publish, read back and remove a small file."""
-        known = FolderIdentity(read_marker(self._root) or "", device_of(self._root))
-        name, data = probe_name(), os.urandom(64)
-        part = part_path(name)
-        with OpenRoot(self._root, known) as root:
-            try:
-                fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=root.fd)
-                try:
-                    write_all(fd, data)
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
-                root.publish(part, name, replace=False)
-                if root.hash_file(name, Event()) != (hashlib.sha256(data).hexdigest(), len(data)):
-                    raise OSError(errno.EIO, "read back other bytes than were written")
-            finally:
-                root.remove(part)
-                root.remove(name)
-
     async def deliver(
         self,
         source: Path,
@@ -157,71 +84,19 @@ class FolderTarget:
         """See ``Target.deliver``."""
         check_path(path)
         await self._ready()
-        loop = asyncio.get_running_loop()
+        tell = _from_thread(on_bytes)
 
         def work(stop: Event) -> Delivery:
             def report(count: int) -> None:
-                if on_bytes is not None:
-                    loop.call_soon_threadsafe(on_bytes, count)
+                tell(count)
                 stop.wait(self._pace(count))
 
-            return self._deliver(path, _Sending(source, size, sha256, mtime, replace, stop, report))
+            reserve = self._config.reserve_bytes
+            sending = Sending(source, size, sha256, mtime, replace, reserve, stop, report)
+            with self._opened(path) as root:
+                return send(root, path, sending)
 
         return await run_in_pool(self._pool, work)
-
-    def _deliver(self, path: str, sending: _Sending) -> Delivery:
-        with self._opened(path) as root:
-            return self._send(root, path, sending)
-
-    def _send(self, root: OpenRoot, path: str, sending: _Sending) -> Delivery:
-        final, ours = self._choose(root, path, sending)
-        if ours:
-            return Delivery(final, sending.size, already_there=True)
-        if root.free_bytes() < sending.size + self._config.reserve_bytes:
-            raise TargetFull(f"no room for {sending.size} bytes", path=str(self._root))
-        root.make_parents(final)
-        part = part_path(final)
-        try:
-            root.write_part(
-                sending.source,
-                part,
-                size=sending.size,
-                sha256=sending.sha256,
-                mtime=sending.mtime,
-                stop=sending.stop,
-                report=sending.report,
-            )
-            for _ in range(_PUBLISH_TRIES):
-                root.check()
-                if sending.stop.is_set():
-                    raise Stopped
-                with suppress(FileExistsError):
-                    root.publish(part, final, replace=sending.replace and final == path)
-                    return Delivery(final, sending.size)
-                final, ours = self._choose(root, path, sending)
-                if ours:
-                    return Delivery(final, sending.size, already_there=True)
-            raise TargetUnreachable(f"somebody else keeps writing {path}", path=path)
-        finally:
-            with suppress(OSError):
-                root.remove(part)
-
-    def _choose(self, root: OpenRoot, path: str, sending: _Sending) -> tuple[str, bool]:
-        """The name to use, and whether our bytes are there already."""
-        for name in names_for(path, sending.sha256):
-            found = root.look(name)
-            if found is None:
-                return name, False
-            if stat.S_ISREG(found.st_mode):
-                same_size = found.st_size == sending.size
-                if same_size and root.hash_file(name, sending.stop) == (
-                    sending.sha256,
-                    sending.size,
-                ):
-                    return name, True
-                if sending.replace and name == path:
-                    return name, False
-        raise NameRefused(f"all names for {path} are taken", path=path)
 
     async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
         """See ``Target.prove``: reads back from disk. An unreadable file has a size but no hash."""
@@ -259,11 +134,7 @@ class FolderTarget:
         """See ``Target.fetch``."""
         check_path(path)
         await self._ready()
-        loop = asyncio.get_running_loop()
-
-        def report(count: int) -> None:
-            if on_bytes is not None:
-                loop.call_soon_threadsafe(on_bytes, count)
+        report = _from_thread(on_bytes)
 
         def work(stop: Event) -> None:
             with self._opened(path) as root:
@@ -379,3 +250,14 @@ class FolderTarget:
         except TargetUnavailableError as reason:
             return reason
         return TargetUnreachable(f"{self._root}: {err}", path=str(self._root))
+
+
+def _from_thread(on_bytes: Callable[[int], None] | None) -> Callable[[int], None]:
+    """What a thread may call so that ``on_bytes`` is called on this loop."""
+    loop = asyncio.get_running_loop()
+
+    def tell(count: int) -> None:
+        if on_bytes is not None:
+            loop.call_soon_threadsafe(on_bytes, count)
+
+    return tell

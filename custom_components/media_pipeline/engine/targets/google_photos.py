@@ -7,23 +7,22 @@ it is, only rclone's configuration knows.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final
 
 from ..bandwidth import Bandwidth
 from ..errors import (
     FileVanished,
     NotGooglePhotos,
-    OnlyHandedOver,
     PhotoRefused,
-    PipelineError,
     RcloneFailed,
     TargetUnreachable,
 )
 from ..model import Content
-from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
+from .base import Delivery, TargetIdentity, TargetInfo
+from .only_takes import OnlyTakes
 from .outgoing import Outgoing
 from .paths import check_path
 from .rclone_checks import check_rclone, find_remote, pace, sees
@@ -52,13 +51,14 @@ class GooglePhotosTargetConfig(RcloneTargetConfig):
     hand_off: bool = True
 
 
-class GooglePhotosTarget:
+class GooglePhotosTarget(OnlyTakes):
     """Hands files over once, and can look which names are listed."""
 
     kind = "google_photos"
 
     def __init__(self, config: GooglePhotosTargetConfig, identity: TargetIdentity) -> None:
         """``identity`` means nothing here. Raises RcloneRemoteUnknown."""
+        super().__init__("Google Photos", config.name)
         self._config = config
         self._fs, self._root = split_remote(config.remote)
         self._folder = ""
@@ -149,12 +149,8 @@ class GooglePhotosTarget:
             outgoing.moved(outgoing.size)
             return
         # rclone gathers the file before it sends it on, so a limit is kept on average only
-        try:
+        with outgoing.explained():
             await self._rclone.upload(self._fs, self._folder, name, outgoing.pieces(), name)
-        except PipelineError:
-            if outgoing.error is not None:
-                raise outgoing.error from None
-            raise
 
     async def listed(self) -> Counter[str]:
         """File names that Google shows, each as often as it does. No proof of anything.
@@ -180,28 +176,6 @@ class GooglePhotosTarget:
         except JobLost as err:
             raise TargetUnreachable("rclone was started anew", path=folder) from err
         return list(answer.get("list") or [])
-
-    async def prove(self, requests: Sequence[ProofRequest]) -> list[Proof]:
-        """Never: other bytes come back."""
-        self._refuse()
-
-    async def fetch(
-        self, path: str, into: Path, *, on_bytes: Callable[[int], None] | None = None
-    ) -> None:
-        """Never: other bytes come back."""
-        self._refuse()
-
-    async def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
-        """Never: names without sizes say too little; see ``listed``."""
-        self._refuse()
-        yield ListedFile("", 0)  # which makes this a generator
-
-    async def delete(self, path: str) -> None:
-        """Never: Google lets nobody remove photos."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise OnlyHandedOver("Google Photos only takes", name=self._config.name)
 
     async def close(self) -> None:
         """See ``Target.close``."""

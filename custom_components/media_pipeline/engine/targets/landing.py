@@ -1,6 +1,8 @@
 """A local file that bytes from a target are written to."""
 
+import asyncio
 import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -53,3 +55,25 @@ class Landing:
 
     def _failed(self, err: OSError) -> LocalWriteFailed:
         return LocalWriteFailed(f"{self._path}: {err}", path=str(self._path))
+
+
+async def land(
+    pieces: AsyncIterator[bytes | memoryview], into: Path, on_bytes: Callable[[int], None] | None
+) -> None:
+    """Write pieces to the new file ``into``, off the loop. Raises LocalWriteFailed."""
+    landing: Landing | None = None
+    try:
+        # The first piece comes before the file: what is not there leaves nothing here.
+        async for piece in pieces:
+            if landing is None:
+                landing = await asyncio.to_thread(Landing(into).__enter__)
+            await asyncio.to_thread(landing.write, piece)
+            if on_bytes is not None and piece:
+                on_bytes(len(piece))
+    except BaseException as err:  # cancelled too: no half file may stay
+        if landing is not None:
+            await asyncio.to_thread(landing.__exit__, type(err), err, None)
+        raise
+    if landing is None:
+        landing = await asyncio.to_thread(Landing(into).__enter__)
+    await asyncio.to_thread(landing.__exit__, None, None, None)

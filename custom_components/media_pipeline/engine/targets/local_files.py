@@ -62,12 +62,12 @@ class OpenRoot:
 
     def __init__(self, folder: Path, known: FolderIdentity) -> None:
         """``known`` is what the marker and the device must be."""
-        self._folder = folder
+        self.folder = folder
         self._known = known
         self.fd = -1
 
     def __enter__(self) -> Self:
-        self.fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,9 +75,9 @@ class OpenRoot:
 
     def check(self) -> None:
         """Raise MarkerMissing, MarkerForeign or DeviceChanged unless this still is our folder."""
-        check_folder(self._folder, self._known)
-        if not os.path.samestat(os.fstat(self.fd), self._folder.stat()):
-            raise DeviceChanged(f"{self._folder} was replaced", path=str(self._folder))
+        check_folder(self.folder, self._known)
+        if not os.path.samestat(os.fstat(self.fd), self.folder.stat()):
+            raise DeviceChanged(f"{self.folder} was replaced", path=str(self.folder))
 
     def free_bytes(self) -> int:
         """Bytes that may still be written."""

@@ -1,12 +1,11 @@
 """A bucket in an object store as a target: S3 and compatible, Google Cloud Storage, Azure."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..bandwidth import Bandwidth
 from ..errors import FileVanished, NameRefused, TargetUnavailableError, TargetUnreachable
@@ -15,25 +14,15 @@ from ..model import ProofMethod
 from ..names import names_for
 from . import object_store_reading as reading
 from .base import Delivery, ListedFile, Proof, ProofRequest, TargetIdentity, TargetInfo
-from .object_store_access import Door, check_settings, is_this_machine, make_store
+from .object_store_access import Door, is_this_machine
 from .object_store_config import ObjectStoreTargetConfig
-from .object_store_errors import met_another, store_error, timed_out
 from .object_store_leftovers import abort_uploads
-from .object_store_pace import Pace
+from .object_store_link import PARALLEL_READS, ObjectStoreLink
 from .object_store_upload import SINGLE, memory_for, read_whole, send_in_parts, send_whole
 from .paths import NameTaken, check_path, is_part
 from .tasks import run_bounded
 
-if TYPE_CHECKING:
-    from obstore import Attributes
-    from obstore.store import ObjectStore
-
 _PUBLISH_TRIES: Final = 4
-_READS: Final = 16
-_MARKER_LASTS: Final = 60.0
-"""Seconds for which a look at the marker does; a bucket is not unplugged like a disk."""
-_QUICK_TIMEOUT: Final = 30.0
-_QUICK_RETRIES: Final = 2
 _CLEANING_SECONDS: Final = 15.0
 
 
@@ -49,19 +38,8 @@ class ObjectStoreTarget:
         """``identity`` is what an earlier ``open`` told; empty for a place never used before."""
         self.kind = config.kind
         self._config = config
-        self._marker_id = identity.marker_id
-        self._owner = identity.owner
-        self._marker_read = 0.0
-        self._store: ObjectStore | None = None
-        self._timeout = 0.0
-        self._create_only = False
-        self._opening = asyncio.Lock()
-        self._sending = Pace(config.parallel)
-        self._reading = Pace(_READS)
+        self._link = ObjectStoreLink(config, identity)
         self._bandwidth = Bandwidth(config.bandwidth)
-        self._attributes: Attributes = (
-            {"Storage-Class": config.storage_class} if config.storage_class else {}
-        )
 
     async def open(self) -> TargetInfo:
         """See ``Target.open``. A place never used before is tried out before it is marked.
@@ -69,12 +47,9 @@ class ObjectStoreTarget:
         Raises also BucketMissing, BucketWrongRegion, CertificateRefused, ClockWrong, TargetBusy,
         InvalidEndpoint, PlainHttpRefused, StorageClassRefused and InvalidStoreKey.
         """
-        door = check_settings(self._config)
-        async with self._opening:
-            self._store = None
-            await self._connect()
+        door = await self._link.open()
         return TargetInfo(
-            identity=TargetIdentity(self._marker_id),
+            identity=TargetIdentity(self._link.marker_id),
             free_bytes=None,
             domain=door.domain,
             off_machine=await self._is_off_machine(door),
@@ -85,36 +60,6 @@ class ObjectStoreTarget:
         if self._config.off_machine is not None:
             return self._config.off_machine
         return not await asyncio.to_thread(is_this_machine, door)
-
-    async def _connect(self) -> None:
-        from .object_store_setup import check_marker, claim, try_out
-
-        store = await asyncio.to_thread(make_store, self._config, _QUICK_TIMEOUT, _QUICK_RETRIES)
-        with self._named():
-            if self._marker_id is None:
-                self._marker_id, self._create_only = await claim(
-                    store, self._owner, self._attributes
-                )
-            else:
-                await check_marker(store, self._marker_id)
-                self._create_only = await try_out(store, self._attributes)
-        self._marker_read = monotonic()
-        await abort_uploads(self._config)
-        self._timeout = self._sending.timeout
-        self._store = await asyncio.to_thread(make_store, self._config, self._timeout)
-
-    async def _client(self) -> ObjectStore:
-        """The client, with a time limit that fits what the line showed."""
-        if self._store is None:
-            check_settings(self._config)
-            async with self._opening:
-                if self._store is None:
-                    await self._connect()
-        wanted = max(self._sending.timeout, self._reading.timeout)
-        if self._store is None or not 0.5 <= wanted / self._timeout <= 1.5:
-            store = await asyncio.to_thread(make_store, self._config, wanted)
-            self._store, self._timeout = store, wanted
-        return self._store
 
     async def deliver(
         self,
@@ -129,12 +74,12 @@ class ObjectStoreTarget:
     ) -> Delivery:
         """See ``Target.deliver``. Objects have no time of their own to set: ``mtime`` is unused."""
         check_path(path)
-        async with self._sending.place(memory_for(size)):
-            await self._check_marker()
+        async with self._link.sending.place(memory_for(size)):
+            await self._link.check_marker()
             data = None
             if size <= SINGLE:
                 data = await asyncio.to_thread(read_whole, source, size, sha256)
-            tagged = data is None or not self._create_only
+            tagged = data is None or not self._link.create_only
             for _ in range(_PUBLISH_TRIES):
                 name, there = await self._choose(path, size, sha256, tagged=tagged, replace=replace)
                 if there is True:
@@ -169,8 +114,8 @@ class ObjectStoreTarget:
     async def _look(self, path: str) -> int | None:
         import obstore
 
-        store = await self._client()
-        with suppress(FileVanished), self._named(path):
+        store = await self._link.client()
+        with suppress(FileVanished), self._link.named(path):
             return (await obstore.head_async(store, path))["size"]
         return None
 
@@ -186,10 +131,10 @@ class ObjectStoreTarget:
         report: Callable[[int], None] | None,
     ) -> None:
         """Raises NameTaken."""
-        store = await self._client()
+        store = await self._link.client()
         told = report or (lambda _: None)
         try:
-            with self._named(name, self._sending):
+            with self._link.named(name, self._link.sending):
                 if data is None:
                     await send_in_parts(
                         store,
@@ -197,8 +142,8 @@ class ObjectStoreTarget:
                         source,
                         size=size,
                         sha256=sha256,
-                        attributes=self._attributes,
-                        pace=self._sending,
+                        attributes=self._link.attributes,
+                        pace=self._link.sending,
                         bandwidth=self._bandwidth,
                         report=told,
                     )
@@ -208,9 +153,9 @@ class ObjectStoreTarget:
                     store,
                     name,
                     data,
-                    create=create and self._create_only,
-                    attributes=self._attributes,
-                    pace=self._sending,
+                    create=create and self._link.create_only,
+                    attributes=self._link.attributes,
+                    pace=self._link.sending,
                 )
                 if size:
                     told(size)
@@ -229,15 +174,17 @@ class ObjectStoreTarget:
         """
         for request in requests:
             check_path(request.path)
-        await self._check_marker()
-        proofs = await run_bounded([partial(self._prove, request) for request in requests], _READS)
+        await self._link.check_marker()
+        proofs = await run_bounded(
+            [partial(self._prove, request) for request in requests], PARALLEL_READS
+        )
         if any(proof.sha256 is None for proof in proofs):
             # A bucket that vanished meanwhile must not look like objects that are gone.
-            await self._check_marker(thorough=True)
+            await self._link.check_marker(thorough=True)
         return proofs
 
     async def _prove(self, request: ProofRequest) -> Proof:
-        async with self._reading.place(reading.memory_for(request.size)):
+        async with self._link.reading.place(reading.memory_for(request.size)):
             try:
                 found = await self._hash(request.path)
             except FileVanished:
@@ -245,22 +192,20 @@ class ObjectStoreTarget:
         return Proof(request.path, *found, ProofMethod.READ_BACK)
 
     async def _hash(self, path: str) -> tuple[str, int]:
-        store = await self._client()
-        with self._named(path, self._reading):
-            return await reading.hash_object(store, path, self._reading)
+        store = await self._link.client()
+        with self._link.named(path, self._link.reading):
+            return await reading.hash_object(store, path, self._link.reading)
 
     async def fetch(
         self, path: str, into: Path, *, on_bytes: Callable[[int], None] | None = None
     ) -> None:
         """See ``Target.fetch``."""
         check_path(path)
-        await self._check_marker()
-        store = await self._client()
-        async with self._reading.place(reading.memory_for(1 << 62)):
-            with self._named(path, self._reading):
-                await reading.copy_out(
-                    store, path, into, self._reading, on_bytes or (lambda _: None)
-                )
+        await self._link.check_marker()
+        store = await self._link.client()
+        async with self._link.reading.place(reading.memory_for(1 << 62)):
+            with self._link.named(path, self._link.reading):
+                await reading.copy_out(store, path, into, self._link.reading, on_bytes)
 
     async def listing(self, folder: str = "") -> AsyncIterator[ListedFile]:
         """See ``Target.listing``."""
@@ -268,9 +213,9 @@ class ObjectStoreTarget:
 
         if folder:
             check_path(folder)
-        await self._check_marker()
-        store = await self._client()
-        with self._named():
+        await self._link.check_marker()
+        store = await self._link.client()
+        with self._link.named():
             async for batch in obstore.list(store, prefix=folder or None):
                 for found in batch:
                     name = found["path"].rpartition("/")[2]
@@ -282,9 +227,9 @@ class ObjectStoreTarget:
         import obstore
 
         check_path(path)
-        await self._check_marker()
-        store = await self._client()
-        with suppress(FileVanished), self._named(path):
+        await self._link.check_marker()
+        store = await self._link.client()
+        with suppress(FileVanished), self._link.named(path):
             await obstore.delete_async(store, path)
 
     async def move(self, path: str, to: str) -> bool:
@@ -293,14 +238,14 @@ class ObjectStoreTarget:
 
         check_path(path)
         check_path(to)
-        await self._check_marker()
-        store = await self._client()
+        await self._link.check_marker()
+        store = await self._link.client()
         size = await self._look(path)
         if size is None or await self._look(to) is not None:
             return False
         try:
-            with self._named(path):
-                await obstore.copy_async(store, path, to, overwrite=not self._create_only)
+            with self._link.named(path):
+                await obstore.copy_async(store, path, to, overwrite=not self._link.create_only)
         except NameTaken, FileVanished, NameRefused:  # the last: too large for one copy
             return False
         if await self._look(to) != size:
@@ -309,32 +254,5 @@ class ObjectStoreTarget:
         return True
 
     async def close(self) -> None:
-        """See ``Target.close``. obstore keeps no connection that would have to be ended."""
-        self._store = None
-
-    async def _check_marker(self, *, thorough: bool = False) -> None:
-        """Raise MarkerMissing or MarkerForeign; the marker is read now and then."""
-        from .object_store_setup import check_marker
-
-        store = await self._client()
-        if thorough or monotonic() - self._marker_read > _MARKER_LASTS:
-            with self._named():
-                await check_marker(store, self._marker_id or "")
-            self._marker_read = monotonic()
-
-    @contextmanager
-    def _named(self, path: str | None = None, pace: Pace | None = None) -> Iterator[None]:
-        """Errors of obstore become ours; ``pace`` hears of those that the line may have caused."""
-        from obstore.exceptions import AlreadyExistsError, BaseError
-
-        try:
-            yield
-        except AlreadyExistsError as err:
-            raise NameTaken(path) from err
-        except (BaseError, FileNotFoundError, TimeoutError) as err:
-            if met_another(err):
-                raise NameTaken(path) from err
-            error = store_error(err, self._config.bucket, path)
-            if pace is not None and isinstance(error, TargetUnreachable):
-                pace.failed(timed_out=timed_out(err))
-            raise error from err
+        """See ``Target.close``."""
+        self._link.close()

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from ..errors import TargetUnreachable
-from .landing import Landing
+from .landing import land
 from .object_store_pace import Pace
 
 if TYPE_CHECKING:
@@ -39,24 +39,10 @@ async def hash_object(store: ObjectStore, path: str, pace: Pace) -> tuple[str, i
 
 
 async def copy_out(
-    store: ObjectStore, path: str, into: Path, pace: Pace, report: Callable[[int], None]
+    store: ObjectStore, path: str, into: Path, pace: Pace, on_bytes: Callable[[int], None] | None
 ) -> None:
     """Write an object to the new local file ``into``; see ``Target.fetch``."""
-    landing: Landing | None = None
-    try:
-        # The first piece comes before the file: what is not there leaves nothing here.
-        async for piece in _pieces(store, path, pace):
-            if landing is None:
-                landing = await asyncio.to_thread(Landing(into).__enter__)
-            await asyncio.to_thread(landing.write, piece)
-            report(len(piece))
-    except BaseException as err:  # cancelled too: no half file may stay
-        if landing is not None:
-            await asyncio.to_thread(landing.__exit__, type(err), err, None)
-        raise
-    if landing is None:
-        landing = await asyncio.to_thread(Landing(into).__enter__)
-    await asyncio.to_thread(landing.__exit__, None, None, None)
+    await land(_pieces(store, path, pace), into, on_bytes)
 
 
 async def _pieces(store: ObjectStore, path: str, pace: Pace) -> AsyncIterator[memoryview]:

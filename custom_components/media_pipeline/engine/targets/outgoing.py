@@ -3,7 +3,8 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -35,8 +36,7 @@ class Outgoing:
         self.mtime = mtime
         self.digests: dict[str, str] = {}
         """Every hash by its name, once the file was read to its end."""
-        self.error: PipelineError | None = None
-        """Why reading ended early: HTTP libraries hide the reason behind an error of their own."""
+        self._error: PipelineError | None = None
         self._hashers = {name: HASHERS[name]() for name in {"sha256", also or "sha256"}}
         self._limit = limit
         self._on_bytes = on_bytes
@@ -57,6 +57,19 @@ class Outgoing:
                 await self._limit.take(len(piece))
             yield piece
             self.moved(len(piece))
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Around sending ``pieces``: why reading ended early is raised, where it did.
+
+        HTTP libraries hide the reason behind an error of their own.
+        """
+        try:
+            yield
+        except PipelineError:
+            if self._error is not None:
+                raise self._error from None
+            raise
 
     async def check(self) -> None:
         """Only read and hash, when somebody else sends. Raises FileVanished, SourceFileChanged."""
@@ -81,16 +94,16 @@ class Outgoing:
                 held = piece
             digests = {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
             if count != self.size or self.sha256 not in {None, digests["sha256"]}:
-                self.error = SourceFileChanged(
+                self._error = SourceFileChanged(
                     f"{self.source} changed since it was proven", path=str(self.source)
                 )
-                raise self.error
+                raise self._error
             self.digests = digests
             if held:
                 yield held
         except OSError as err:
-            self.error = FileVanished(f"{self.source}: {err}", path=str(self.source))
-            raise self.error from err
+            self._error = FileVanished(f"{self.source}: {err}", path=str(self.source))
+            raise self._error from err
         finally:
             await asyncio.to_thread(self._close)
 

@@ -145,7 +145,7 @@ class RcloneStore:
 
     async def _stream(self, outgoing: Outgoing, path: str) -> None:
         at = self._at(path)
-        try:
+        with outgoing.explained():
             await self._rclone.upload(
                 self._fs,
                 parent_of(at),
@@ -153,10 +153,6 @@ class RcloneStore:
                 outgoing.pieces(),
                 path,
             )
-        except PipelineError:
-            if outgoing.error is not None:
-                raise outgoing.error from None
-            raise
 
     async def write_small(self, path: str, data: bytes) -> None:
         """See ``Store.write_small``."""
