@@ -198,3 +198,27 @@ async def test_lost_line_with_a_late_writer(server: RealSshd, tmp_path: Path) ->
     finally:
         late.go_on()
         await target.close()
+
+
+async def test_no_more_is_read_than_the_server_takes(server: RealSshd, tmp_path: Path) -> None:
+    """Where the server stands still, the file does not pile up in memory here."""
+    target = new_target(server)
+    sample = make_sample(tmp_path, SIZE)
+    await target.open()
+    late, counts = LateWriter(server), [0]
+    task = asyncio.create_task(send(target, sample, PATH, on_bytes=counts.append))
+    while not late.stop_in_time():
+        assert not task.done()
+        await asyncio.sleep(0.001)
+    try:
+        before = 0
+        while before != (before := sum(counts)):
+            await asyncio.sleep(0.5)
+
+        assert before < part_size(server) + (12 << 20) < SIZE
+        late.go_on()
+        await task
+        assert (server.root / "t" / PATH).read_bytes() == sample.data
+    finally:
+        late.go_on()
+        await target.close()
