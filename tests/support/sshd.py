@@ -124,6 +124,15 @@ class RealSshd:
                 os.kill(pid, signal.SIGKILL)
         return len(victims)
 
+    def running(self, program: str) -> list[int]:
+        """Processes that sessions of this server run ``program`` in."""
+        found = []
+        for pid in _descendants(self._process.pid) if self._process else []:
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == program:
+                    found.append(pid)
+        return found
+
     async def stop(self) -> None:
         """Stop the server and its sessions."""
         if self._process is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from custom_components.media_pipeline.engine.errors import SourceFileChanged, TargetUnreachable
-from custom_components.media_pipeline.engine.targets import sftp_channels, sftp_parts
+from custom_components.media_pipeline.engine.targets import sftp_channels, sftp_parts, sftp_resume
 from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
 from custom_components.media_pipeline.engine.targets.paths import part_path
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
@@ -25,8 +25,8 @@ SIZE = 40_000_000
 @pytest.fixture(autouse=True)
 def smaller_big_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sftp_parts, "RESUMABLE", 10_000_000)
-    monkeypatch.setattr(sftp_parts, "_UNSURE", 2 << 20)
-    monkeypatch.setattr(sftp_parts, "_STILL_SECONDS", 0.3)
+    monkeypatch.setattr(sftp_resume, "_UNSURE", 2 << 20)
+    monkeypatch.setattr(sftp_resume, "_STILL_SECONDS", 0.3)
 
 
 def kept_part(sample: Sample) -> str:

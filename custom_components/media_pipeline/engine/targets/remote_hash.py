@@ -5,6 +5,7 @@ or may not be there at all. So a probe file with random content is written over 
 only a folder and a program that print that file's hash are ever trusted.
 """
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,9 @@ _LOGGER: Final = logging.getLogger(__name__)
 # Fastest first: openssl uses the processor's SHA instructions.
 _PROGRAMS: Final = ("openssl dgst -sha256 -r", "sha256sum", "shasum -a 256", "sha256 -r")
 _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *]?\./(.+)")
+_HASH: Final = re.compile(r"^([0-9a-f]{64})(?![0-9a-f])", re.MULTILINE)
+_OF_NOTHING: Final = hashlib.sha256().hexdigest()
+_BLOCK: Final = 1 << 20
 _PROBE_SECONDS: Final = 20
 _SLOWEST: Final = 4 << 20
 """Bytes per second that even a slow server hashes."""
@@ -95,6 +99,22 @@ async def hash_files(
         asked = {path for path, _ in batch}
         hashes.update((path, h) for path, h in parse_hashes(text).items() if path in asked)
     return hashes
+
+
+async def hash_start(
+    conn: asyncssh.SSHClientConnection, shell: RemoteShell, path: str, size: int
+) -> str | None:
+    """SHA-256 of the first ``size`` bytes, whole MiB, of a file; None when it was not answered."""
+    blocks, rest = divmod(size, _BLOCK)
+    if rest or not blocks:
+        msg = f"{size} bytes are no number of whole MiB"
+        raise ValueError(msg)
+    # a server without the program would hash nothing: the answer then is that of no bytes
+    read = f"dd if={quote('./' + path)} bs={_BLOCK} count={blocks} 2>/dev/null"
+    script = f"cd {quote(shell.folder)} && {read} | {shell.program}"
+    text = await _run(conn, f"sh -c {quote(script)}", b"\n", slowest_seconds(size))
+    found = _HASH.search(text or "")
+    return found[1] if found and found[1] != _OF_NOTHING else None
 
 
 def slowest_seconds(size: int) -> float:

@@ -5,10 +5,8 @@ is there and goes on. Imports asyncssh: load it off the loop.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from shlex import quote
 from typing import Final
 
@@ -21,34 +19,23 @@ from .remote_hash import RemoteShell
 from .sftp_channels import is_far, opened_widely
 from .sftp_link import SftpLink
 from .sftp_proof import hash_of
+from .sftp_resume import Start, is_still, proven_start, write_from
 from .sftp_session import SftpSession
 from .sftp_stream import PIECE, StreamRefused, pour
 from .sftp_sweep import remove_part
 from .sftp_transfer import chunk_of, upload
 from .source_reader import SourceReader
 
-_LOGGER: Final = logging.getLogger(__name__)
 RESUMABLE: Final = 64 << 20
 """Bytes from which on a part file is kept."""
-_UNSURE: Final = 16 << 20
-"""The end of a cut part may have holes: so many bytes were under way at most."""
 _STREAM_FROM: Final = 4 << 20
 """Smaller files are not worth a channel of their own."""
-_STILL_SECONDS: Final = 3.0
 _SETTLE_SECONDS: Final = 300
 """How long a slow disk may take for what was sent last."""
 
 
 class _OtherBytes(Exception):
     """A part that was to be gone on with does not hold what it should."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """What a kept part file holds already."""
-
-    size: int
-    sha256: str
 
 
 async def write_part(
@@ -68,7 +55,7 @@ async def write_part(
         return await _write_once(link, session, item, part_path(final), on_bytes)
     link.writing.add(kept)
     try:
-        if not await _is_still(link, session, kept):  # somebody else is sending the same file
+        if not await is_still(link, session, kept):  # somebody else is sending the same file
             return await _write_once(link, session, item, part_path(final), on_bytes)
         link.begun.add(kept)
         link.settled(kept)
@@ -101,7 +88,7 @@ async def _write_kept(
     on_bytes: Callable[[int], None] | None,
 ) -> str:
     try:
-        start = await _proven_start(link, session, item, part)
+        start = await proven_start(link, session, item, part)
         try:
             await _fill(link, session, item, part, start, on_bytes)
             if start and await hash_of(link, session, part, item.size) != item.sha256:
@@ -117,41 +104,12 @@ async def _write_kept(
     return part
 
 
-async def _is_still(link: SftpLink, session: SftpSession, part: str) -> bool:
-    """False while somebody else writes to the part file, which then is not ours to go on with."""
-    if part in link.begun or (before := await session.look(part)) is None:
-        return True
-    await asyncio.sleep(_STILL_SECONDS)
-    return await session.look(part) == before
-
-
-async def _proven_start(
-    link: SftpLink, session: SftpSession, item: Shipment, part: str
-) -> _Start | None:
-    """What a part file holds, cut to where it has no holes; without use, it is removed."""
-    found = await session.look(part)
-    if found is None:
-        return None
-    size = min(found.size, item.size) - _UNSURE
-    if found.regular and size >= _UNSURE:
-        with suppress(asyncssh.SFTPError):
-            async with asyncio.timeout(60):
-                await session.sftp.setstat(session.absolute(part), asyncssh.SFTPAttrs(size=size))
-            cut = await session.look(part)
-            sha256 = await hash_of(link, session, part, size)
-            if cut is not None and cut.size == size and sha256 is not None:
-                _LOGGER.debug("Going on after %d bytes of a file", size)
-                return _Start(size, sha256)
-    await remove_part(session, part)
-    return None
-
-
 async def _fill(
     link: SftpLink,
     session: SftpSession,
     item: Shipment,
     part: str,
-    start: _Start | None,
+    start: Start | None,
     on_bytes: Callable[[int], None] | None,
 ) -> None:
     wide = item.size > RESUMABLE and is_far(session)
@@ -191,7 +149,7 @@ async def _through_shell(
     session: SftpSession,
     item: Shipment,
     part: str,
-    start: _Start | None,
+    start: Start | None,
     on_bytes: Callable[[int], None] | None,
 ) -> None:
     async def pieces(reader: SourceReader) -> AsyncGenerator[bytes]:
@@ -201,9 +159,7 @@ async def _through_shell(
                 on_bytes(len(piece[1]))
             await link.budget.sent(len(piece[1]))
 
-    name = quote(f"./{part}")
-    # the file is there: a command that starts late must not make it again after its removal
-    script = f"cd {quote(shell.folder)} && test -f {name} && exec cat >> {name}"
+    script = f"cd {quote(shell.folder)} && {write_from(start, f'./{part}')}"
     async with _opened(session, part, start) as file:
         async with SourceReader(item.source, PIECE) as reader:
             await _skip(reader, start)
@@ -217,14 +173,14 @@ async def _through_shell(
         await _flush(session, file, part, item.size)
 
 
-async def _skip(reader: SourceReader, start: _Start | None) -> None:
+async def _skip(reader: SourceReader, start: Start | None) -> None:
     if start is not None and await reader.skip(start.size) != start.sha256:
         raise _OtherBytes
 
 
 @asynccontextmanager
 async def _opened(
-    session: SftpSession, part: str, start: _Start | None
+    session: SftpSession, part: str, start: Start | None
 ) -> AsyncIterator[asyncssh.SFTPClientFile]:
     """The part file, new or to be gone on with."""
     try:

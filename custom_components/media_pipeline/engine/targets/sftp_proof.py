@@ -12,7 +12,7 @@ from ..errors import TargetFull, TargetReadOnly
 from ..model import ProofMethod
 from .base import Proof, ProofRequest
 from .paths import check_path
-from .remote_hash import hash_files
+from .remote_hash import hash_files, hash_start
 from .sftp_link import SftpLink
 from .sftp_session import Found, SftpSession
 from .sftp_transfer import read_back
@@ -69,6 +69,16 @@ async def hash_of(link: SftpLink, session: SftpSession, path: str, size: int) ->
     return (hashes or await _read_all_back(link, session, {path})).get(path)
 
 
+async def hash_of_start(link: SftpLink, session: SftpSession, path: str, size: int) -> str | None:
+    """SHA-256 of the first ``size`` bytes, whole MiB, of a file; None when they can't be read."""
+    if link.shell is not None and not link.config.rules.read_back:
+        async with link.hashing:
+            sha256 = await hash_start(session.conn, link.shell, path, size)
+        if sha256 is not None:
+            return sha256
+    return (await _read_back(link, session, path, size))[1]
+
+
 async def _hash_there(
     link: SftpLink, session: SftpSession, sizes: dict[str, int]
 ) -> dict[str, str]:
@@ -90,9 +100,11 @@ async def _read_all_back(
     return {path: sha256 for path, sha256 in found if sha256 is not None}
 
 
-async def _read_back(link: SftpLink, session: SftpSession, path: str) -> tuple[str, str | None]:
+async def _read_back(
+    link: SftpLink, session: SftpSession, path: str, limit: int | None = None
+) -> tuple[str, str | None]:
     try:
-        result = await read_back(session, path, link.budget)
+        result = await read_back(session, path, link.budget, limit)
     except (TargetFull, TargetReadOnly) as err:  # the server's refusal to read this one
         _LOGGER.warning("A file at an SFTP target can't be read: %s", err)
         await link.check_marker(session, thorough=True)

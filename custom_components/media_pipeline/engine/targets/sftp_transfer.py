@@ -60,11 +60,16 @@ def _senders(size: int, chunk: int) -> int:
     return max(1, min(-(-size // chunk), most))
 
 
-async def read_back(session: SftpSession, path: str, budget: Budget) -> tuple[str, int] | None:
-    """SHA-256 and size of a file on the server, by reading it all; None without such a file."""
+async def read_back(
+    session: SftpSession, path: str, budget: Budget, limit: int | None = None
+) -> tuple[str, int] | None:
+    """SHA-256 and size of a file on the server, by reading it all; None without such a file.
+
+    With a ``limit`` of no more than its first bytes.
+    """
     digest, count = hashlib.sha256(), 0
     try:
-        async for piece in read_pieces(session, path, budget):
+        async for piece in read_pieces(session, path, budget, limit):
             digest.update(piece)
             count += len(piece)
     except FileVanished:
@@ -72,13 +77,16 @@ async def read_back(session: SftpSession, path: str, budget: Budget) -> tuple[st
     return digest.hexdigest(), count
 
 
-async def read_pieces(session: SftpSession, path: str, budget: Budget) -> AsyncGenerator[bytes]:
-    """The bytes of a file in order, many requests ahead. Raises FileVanished."""
+async def read_pieces(
+    session: SftpSession, path: str, budget: Budget, limit: int | None = None
+) -> AsyncGenerator[bytes]:
+    """A file's (first ``limit``) bytes in order, many requests ahead. Raises FileVanished."""
     async with session.errors(path):
         file = await session.sftp.open(session.absolute(path), "rb", encoding=None)
     try:
         async with session.errors(path):
             total = (await file.stat()).size or 0
+        total = total if limit is None else min(total, limit)
         chunk = max(1024, min(file.read_len or MAX_CHUNK, MAX_CHUNK))
         window = max(16, min(_FILE_WINDOW // chunk, 64))
         async with aclosing(_read_all(session, path, file, total, chunk, window, budget)) as pieces:

@@ -39,7 +39,9 @@ def send_in_bursts(channel: Any) -> None:
     A server makes room in small steps, and the library would send three packets for each, waking it
     each time. What is under way meanwhile keeps it busy.
     """
-    names = ("_flush_send_buf", "_send_window", "_send_buf_len", "_send_state")
+    names = (
+        "_flush_send_buf", "_send_window", "_send_buf_len", "_send_state", "_pause_resume_writing",
+    )  # fmt: skip
     if not all(hasattr(channel, name) for name in names):
         return
     flush, enough = channel._flush_send_buf, channel._send_window // 4
@@ -48,6 +50,8 @@ def send_in_bursts(channel: Any) -> None:
         wanted = min(enough, channel._send_buf_len)
         if channel._send_window >= wanted or channel._send_state != "open":
             flush()
+        else:  # what waits must hold up its writer: the rest of the file would come into memory
+            channel._pause_resume_writing()
 
     channel._flush_send_buf = flush_later
 
