@@ -1,18 +1,14 @@
-"""The only door Home Assistant uses: a thread with its own event loop that the pipeline runs on.
+"""The only door Home Assistant uses. Behind it the pipeline runs on a thread with its own loop.
 
 Every ``async`` method here may be awaited from any event loop; the work happens on the engine's.
 """
 
-import asyncio
-import contextlib
-import logging
-import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig, TargetConfig
+from .engine_thread import EngineThread
 from .errors import EngineStopped
 from .home import Home, Item
 from .media.jobs import MediaKind
@@ -39,10 +35,6 @@ if TYPE_CHECKING:
     from .sources.icloud.session import ICloudSession
     from .targets.trial import Finding
 
-_LOGGER = logging.getLogger(__name__)
-# Threads for blocking file work; more than cores, because disks and network shares wait.
-_FILE_THREADS = 16
-
 
 class Engine:
     """One source, its archive and its targets."""
@@ -63,8 +55,7 @@ class Engine:
         self._config = config
         self._on_snapshot = on_snapshot
         self._on_event = on_event
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = EngineThread()
         self._core: Core | None = None
 
     @property
@@ -82,30 +73,12 @@ class Engine:
 
         Raises CatalogUnusable, MarkerMissing, MarkerForeign, DeviceChanged, TargetReadOnly.
         """
-        ready = threading.Event()
-        self._thread = threading.Thread(
-            target=self._serve, args=(ready,), name="media_pipeline", daemon=True
-        )
-        self._thread.start()
-        await asyncio.to_thread(ready.wait)
+        await self._thread.start()
         try:
             await self._call(self._open())
         except BaseException:  # also a cancelled start must end the thread
             await self.stop()
             raise
-
-    def _serve(self, ready: threading.Event) -> None:
-        loop = asyncio.new_event_loop()
-        loop.set_default_executor(ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="mp-files"))
-        asyncio.set_event_loop(loop)
-        self._loop = loop
-        loop.call_soon(ready.set)
-        try:
-            loop.run_forever()
-        finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
 
     async def _open(self) -> None:
         # imported here, on the engine's thread: heavy libraries must not hold up Home Assistant
@@ -116,33 +89,13 @@ class Engine:
 
     async def stop(self) -> None:
         """Interrupt a run (it goes on with the next one), close everything, end the thread."""
-        loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
-            return
-        self._thread = None
-        try:
-            if self._core is not None:
-                await asyncio.shield(self._wrap(self._core.close(), loop))
-        finally:
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
-                loop.call_soon_threadsafe(loop.stop)
-            await asyncio.to_thread(thread.join, 20)
-            self._loop = None
-
-    @staticmethod
-    def _wrap[T](
-        coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
-    ) -> asyncio.Future[T]:
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+        await self._thread.stop(self._core.close if self._core is not None else None)
 
     async def _call[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None or self._thread is None:
-            coroutine.close()
-            raise EngineStopped
-        return await self._wrap(coroutine, self._loop)
+        return await self._thread.call(coroutine)
 
     def _opened(self) -> Core:
-        if self._core is None or self._thread is None:
+        if self._core is None or not self._thread.running:
             raise EngineStopped
         return self._core
 
