@@ -5,13 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.media_pipeline.engine.errors import (
-    FileVanished,
-    SourceFileChanged,
-)
-from custom_components.media_pipeline.engine.targets.base import (
-    ProofRequest,
-)
+from custom_components.media_pipeline.engine.errors import FileVanished, SourceFileChanged
+from custom_components.media_pipeline.engine.targets.base import ProofRequest
 
 from .place import MTIME, PATH, Place, make_sample, send
 

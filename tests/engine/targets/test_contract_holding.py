@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.media_pipeline.engine.errors import (
-    FileVanished,
-    LocalWriteFailed,
-)
-from custom_components.media_pipeline.engine.targets.base import (
-    MovingTarget,
-    ProofRequest,
-)
+from custom_components.media_pipeline.engine.errors import FileVanished, LocalWriteFailed
+from custom_components.media_pipeline.engine.targets.base import MovingTarget, ProofRequest
 
 from .place import PATH, Place, make_sample, send
 

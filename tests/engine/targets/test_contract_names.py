@@ -4,14 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.media_pipeline.engine.errors import (
-    NameRefused,
-)
+from custom_components.media_pipeline.engine.errors import NameRefused
 from custom_components.media_pipeline.engine.marker import MARKER_NAME
 from custom_components.media_pipeline.engine.model import ProofMethod
-from custom_components.media_pipeline.engine.targets.base import (
-    ProofRequest,
-)
+from custom_components.media_pipeline.engine.targets.base import ProofRequest
 
 from .place import Place, make_sample, send
 

@@ -13,10 +13,7 @@ from custom_components.media_pipeline.engine.errors import (
     TargetUnavailableError,
 )
 from custom_components.media_pipeline.engine.marker import MARKER_NAME, marker_text
-from custom_components.media_pipeline.engine.targets.base import (
-    ProofRequest,
-    TargetIdentity,
-)
+from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
 from custom_components.media_pipeline.engine.targets.registry import probe_target
 from tests.support.disks import SmallDisk
 
