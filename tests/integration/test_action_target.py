@@ -20,8 +20,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from .conftest import Places
 from .helpers import folder_entry, make_photo
+from .target_forms import answer, begin, only_target
 from .test_real_run import call, settle, state
-from .test_target_flow import answer, begin, only_target
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

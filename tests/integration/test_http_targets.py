@@ -23,7 +23,7 @@ from tests.support.sftp_access import free_port
 from tests.support.wsgidav_server import WsgidavServer
 
 from .fake_engine import FakeEngine
-from .test_target_flow import answer, begin, only_target
+from .target_forms import answer, begin, only_target
 
 COMMON = {
     "content": "originals",

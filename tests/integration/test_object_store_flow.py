@@ -15,7 +15,7 @@ from custom_components.media_pipeline.target_kinds.registry import build_target_
 from tests.support.object_stores.access import Bucket
 from tests.support.object_stores.moto_server import moto_port, s3_bucket
 
-from .test_target_flow import answer, begin, only_target
+from .target_forms import answer, begin, only_target
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

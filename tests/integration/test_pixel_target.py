@@ -17,9 +17,9 @@ from tests.support.phone import BROADCASTER, DENYING, Phone
 from tests.support.sshd import find_sshd
 
 from .conftest import Places
+from .target_forms import answer, begin, only_target
 from .test_action_target import load, make_entry
 from .test_real_run import call, settle, state
-from .test_target_flow import answer, begin, only_target
 
 pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),

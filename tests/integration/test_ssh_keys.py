@@ -17,9 +17,9 @@ from tests.support.sftp import start_sftp_server
 from tests.support.sshd import RealSshd, find_sshd
 
 from .fake_engine import FakeEngine
+from .target_forms import answer, begin, form_for, only_target
 from .test_repairs import Post, post, show  # noqa: F401 a fixture
 from .test_repairs import begin as begin_repair
-from .test_target_flow import answer, begin, form_for, only_target
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ import pytest_socket
 
 from tests.support.asyncssh_server import AsyncsshServer
 from tests.support.disks import SmallDisk
+from tests.support.object_stores.moto_server import moto_port
 from tests.support.rclone import Rclone
+from tests.support.relay import Relay
 from tests.support.sshd import RealSshd, find_sshd
 from tests.support.wsgidav_server import WsgidavServer
 
@@ -128,6 +130,13 @@ async def folder(tmp_path: Path) -> AsyncIterator[Place]:
     made = await make_place("folder", tmp_path / "target")
     yield made
     await end_place(made)
+
+
+@pytest.fixture
+async def relay() -> AsyncIterator[Relay]:
+    """The line to moto's S3, which a test can harm."""
+    async with Relay(moto_port()) as running:
+        yield running
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from tests.support.asyncssh_server import AsyncsshServer
 from tests.support.sshd import RealSshd
 
 MTIME = 1_716_000_000.0
+PATH = "2024/05/IMG_0001.HEIC"
+"""Where tests send to when the name is no matter."""
 
 
 @dataclass(slots=True)

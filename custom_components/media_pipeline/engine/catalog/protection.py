@@ -20,12 +20,7 @@ from sqlalchemy import (
 
 from ..clock import DAY, now_ms
 from ..config import SafetyConfig
-from ..model import (
-    ORIGINAL_ROLES,
-    CopyState,
-    ResourceState,
-    SourceState,
-)
+from ..model import ORIGINAL_ROLES, CopyState, ResourceState, SourceState
 from .schema import assets, copies, resources, targets
 
 

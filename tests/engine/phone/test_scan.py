@@ -24,7 +24,7 @@ from custom_components.media_pipeline.engine.targets.trial import (
 )
 from tests.support.phone import BROADCASTER, DENYING, HANGING, SCANNER, Phone
 
-from .targets.conftest import need_sshd
+from ..targets.conftest import need_sshd
 
 FAILING = "#!/bin/sh\nexit 1\n"
 NAMES = ["2024/05/it's 100%.jpg", "2024/05/Zoë 日本 #1?.heic", "2024/05/Error.mov"]
