@@ -20,6 +20,7 @@ from tests.icloud_server.client import StandIn
 
 from .fake_engine import FakeEngine
 from .helpers import folder_entry, icloud_entry, make_photo
+from .receiver import Receiver
 
 assert custom_components.media_pipeline
 
@@ -139,3 +140,9 @@ async def stand_in(
     await hass.async_block_till_done()
     for server in running:
         server.stop()
+
+
+@pytest.fixture
+def receiver(hass: HomeAssistant) -> Receiver:
+    """An action that takes what it is handed."""
+    return Receiver(hass)

@@ -2,104 +2,28 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
-import voluptuous as vol
-from homeassistant.config_entries import ConfigSubentryDataWithId
-from homeassistant.core import HomeAssistant, ServiceCall
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import config_validation as cv
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from .conftest import Places
-from .helpers import folder_entry, make_photo
-from .target_forms import answer, begin, only_target
+from .handing_over import action_target, load, make_entry, photos
+from .helpers import make_photo
+from .receiver import Receiver
 from .test_real_run import call, settle, state
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-SCHEMA = vol.Schema({vol.Required("file"): cv.string}, extra=vol.ALLOW_EXTRA)
-
-
-class Receiver:
-    """An action ``test.take``, as an integration registers one."""
-
-    def __init__(self, hass: HomeAssistant) -> None:
-        self.calls: list[dict[str, Any]] = []
-        self.bytes: list[bytes] = []
-        self.error: Callable[[], Exception | None] = lambda: None
-        self.delay = 0.0
-        self._hass = hass
-        hass.services.async_register("test", "take", self._take, schema=SCHEMA)
-
-    async def _take(self, service_call: ServiceCall) -> None:
-        data = dict(service_call.data)
-        if (error := self.error()) is not None:
-            raise error
-        read = await self._hass.async_add_executor_job(Path(data["file"]).read_bytes)
-        self.calls.append(data)
-        self.bytes.append(read)
-        await asyncio.sleep(self.delay)
-
-
-@pytest.fixture
-def receiver(hass: HomeAssistant) -> Receiver:
-    return Receiver(hass)
-
-
-def action_target(action: str = "test.take", **data: Any) -> ConfigSubentryDataWithId:
-    return ConfigSubentryDataWithId(
-        data={
-            "kind": "action",
-            "action": action,
-            "data": {"file": "{{ path }}", "caption": "{{ filename }} ({{ kind }}, {{ size }})"},
-            "content": "originals",
-            "per_minute": 0,
-            "time_limit": 20,
-            **data,
-        },
-        subentry_id="target-1",
-        subentry_type="target",
-        title="Family chat",
-        unique_id="action",
-    )
 
 
 @pytest.fixture
 def entry(hass: HomeAssistant, places: Places) -> MockConfigEntry:
     return make_entry(hass, places, action_target())
-
-
-def make_entry(
-    hass: HomeAssistant, places: Places, target: ConfigSubentryDataWithId
-) -> MockConfigEntry:
-    plain = folder_entry(places.photos, places.archive)
-    entry = MockConfigEntry(
-        domain=plain.domain,
-        title=plain.title,
-        unique_id=plain.unique_id,
-        data=dict(plain.data),
-        options={**plain.options, "compress_photos": False},
-        subentries_data=[target],
-    )
-    entry.add_to_hass(hass)
-    return entry
-
-
-async def load(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-
-
-def photos(places: Places) -> set[bytes]:
-    return {path.read_bytes() for path in places.photos.iterdir()}
 
 
 async def test_every_photo_once(
@@ -308,91 +232,6 @@ async def test_so_many_per_minute(hass: HomeAssistant, places: Places, receiver:
     pauses = [later - sooner for sooner, later in pairwise(moments)]
     assert len(moments) == 4
     assert min(pauses) > 0.45, "120 per minute are half a second apart"
-
-
-# --- the flow -------------------------------------------------------------------------------------
-
-FORM = {
-    "name": "Family chat",
-    "action": "test.take",
-    "data": {"file": "{{ path }}", "caption": "{{ title }}"},
-    "content": "compressed",
-    "per_minute": 10,
-    "time_limit": 20,
-    "send_one": False,
-}
-
-
-async def test_flow(
-    hass: HomeAssistant, places: Places, receiver: Receiver, fake_entry: MockConfigEntry
-) -> None:
-    hass.config.allowlist_external_dirs = {str(places.root)}
-    result = await begin(hass, fake_entry, "action")
-    assert result["description_placeholders"]["path"] == str(places.archive)
-    refused: list[tuple[dict[str, Any], dict[str, str]]] = [
-        ({"action": "test.nothing"}, {"base": "action_missing"}),
-        ({"data": {"file": "{{ path"}}, {"base": "action_template_failed"}),
-        ({"data": {"caption": "no file"}}, {"base": "action_refused"}),
-        ({"data": ["no mapping"]}, {"data": "data_is_no_mapping"}),
-    ]
-    for change, errors in refused:
-        result = await answer(hass, result, FORM | change)
-        assert result["errors"] == errors
-    assert not receiver.calls, "trying out calls nothing"
-    receiver.error = lambda: HomeAssistantError("the chat is closed")
-    result = await answer(hass, result, FORM | {"send_one": True})
-    assert result["errors"] == {"base": "action_failed"}
-    assert result["description_placeholders"]["said"] == "the chat is closed"
-    receiver.error = lambda: None
-    result = await answer(hass, result, FORM | {"send_one": True})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert len(receiver.calls) == 1
-    assert receiver.bytes[0].startswith(b"\xff\xd8"), "a photo that we made"
-    assert not Path(receiver.calls[0]["file"]).exists()
-    subentry = only_target(fake_entry)
-    assert dict(subentry.data) == {
-        "kind": "action",
-        **{key: value for key, value in FORM.items() if key not in {"name", "send_one"}},
-    }
-
-    result = await begin(hass, fake_entry, "action")
-    result = await answer(hass, result, FORM)
-    assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "already_configured"
-
-
-async def test_flow_says_that_files_are_out_of_reach(
-    hass: HomeAssistant, places: Places, receiver: Receiver, fake_entry: MockConfigEntry
-) -> None:
-    """As telegram_bot and onedrive do: the path must be allowed."""
-
-    def check() -> Exception | None:
-        allowed = hass.config.is_allowed_path(str(places.archive))
-        return None if allowed else ServiceValidationError("not allowed")
-
-    receiver.error = check
-    result = await begin(hass, fake_entry, "action")
-    result = await answer(hass, result, FORM | {"send_one": True})
-    assert result["errors"] == {"base": "action_path_not_allowed"}
-    hass.config.allowlist_external_dirs = {str(places.archive)}
-    result = await answer(hass, result, FORM | {"send_one": True})
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_change_of_the_words_sends_nothing_again(
-    hass: HomeAssistant, places: Places, receiver: Receiver, entry: MockConfigEntry
-) -> None:
-    hass.config.allowlist_external_dirs = {str(places.root)}
-    await load(hass, entry)
-    await call(hass, "run", wait=True)
-    result = await entry.start_subentry_reconfigure_flow(hass, "target-1")
-    form = FORM | {"content": "originals", "data": {"file": "{{ path }}", "caption": "new"}}
-    result = await answer(hass, result, form)
-    assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "reconfigure_successful"
-    await call(hass, "run", wait=True)
-    assert len(receiver.calls) == 4
-    assert only_target(entry).data["data"]["caption"] == "new"
 
 
 async def test_media_of_home_assistant(

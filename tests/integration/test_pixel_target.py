@@ -17,8 +17,8 @@ from tests.support.phone import BROADCASTER, DENYING, Phone
 from tests.support.sshd import find_sshd
 
 from .conftest import Places
+from .handing_over import load, make_entry
 from .target_forms import answer, begin, only_target
-from .test_action_target import load, make_entry
 from .test_real_run import call, settle, state
 
 pytestmark = [
