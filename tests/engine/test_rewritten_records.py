@@ -42,8 +42,10 @@ def state_of(connection: Connection, copy_id: int) -> str:
     )
 
 
-def proven_at(connection: Connection, copy_id: int) -> int | None:
-    return connection.execute(select(copies.c.proven_at).where(copies.c.id == copy_id)).scalar_one()
+def is_dated(connection: Connection, copy_id: int) -> bool:
+    """Whether it is written down when a copy was proven."""
+    when = select(copies.c.proven_at).where(copies.c.id == copy_id)
+    return connection.execute(when).scalar_one() is not None
 
 
 async def test_sent_while_it_was_written_anew(world: World) -> None:
@@ -79,7 +81,7 @@ async def test_proven_on_the_way_while_it_was_written_anew(world: World) -> None
                 proof=ProofMethod.REMOTE_HASH,
             )
             assert await core.catalog.read(state_of, copy) == state
-            assert (await core.catalog.read(proven_at, copy) is not None) == (state == "verified")
+            assert await core.catalog.read(is_dated, copy) == (state == "verified")
 
 
 async def test_proven_while_it_was_written_anew(world: World) -> None:
