@@ -4,7 +4,6 @@ import asyncio
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -48,10 +47,9 @@ class Shell:
     """Where its programs lie."""
 
     async def run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        """Run one command to its end; who asked for it may have closed the channel meanwhile."""
+        """Run one command to its end."""
         process.stdout.write(self.greeting)
         data = await process.stdin.read()
-        out = b""
         if self.answers:
             child = await asyncio.create_subprocess_shell(
                 process.command or "",
@@ -61,9 +59,8 @@ class Shell:
                 env={"HOME": str(self.home), "PATH": self.path},
             )
             out, _ = await child.communicate(data)
-        with suppress(BrokenPipeError):
             process.stdout.write(out)
-            process.exit(0)
+        process.exit(0)
 
 
 class AsyncsshServer:

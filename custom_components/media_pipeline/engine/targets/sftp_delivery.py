@@ -9,12 +9,10 @@ from dataclasses import replace as replace_fields
 from typing import Final
 
 from ..errors import NameRefused, TargetFull, TargetUnreachable
-from ..model import ProofMethod
 from ..names import names_for
 from .base import Delivery, Shipment
 from .paths import NameTaken, check_path, parent_of
 from .sftp_copy import TwinDiffers, copy_twin
-from .sftp_follow import Follower
 from .sftp_link import SftpLink
 from .sftp_parts import write_part
 from .sftp_proof import hash_of
@@ -49,19 +47,16 @@ async def deliver(
                 part = await copy_twin(link, session, item, twin, final)
             except TwinDiffers:
                 twin_differs = True
-        async with Follower(link, session, item.size) as follower:
-            if part is None:
-                part = await write_part(link, session, item, final, on_bytes, follower)
-            try:
-                delivery = await _publish(link, session, item, part, final, replace=replace)
-            except BaseException:  # cancelled too: no half file may stay behind
-                await link.discard(session, part)
-                raise
-            if delivery.already_there:
-                await link.discard(session, part)
-            link.settled(part)
-            if await follower.proves(delivery.path, item.sha256):
-                delivery = replace_fields(delivery, proof=ProofMethod.REMOTE_HASH)
+        if part is None:
+            part = await write_part(link, session, item, final, on_bytes)
+        try:
+            delivery = await _publish(link, session, item, part, final, replace=replace)
+        except BaseException:  # cancelled too: no half file may stay behind
+            await link.discard(session, part)
+            raise
+        if delivery.already_there:
+            await link.discard(session, part)
+        link.settled(part)
         return replace_fields(delivery, twin_differs=twin_differs)
 
 

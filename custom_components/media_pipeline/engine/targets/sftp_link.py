@@ -53,8 +53,6 @@ class SftpLink:
         # servers allow about ten channels: one for SFTP, and these
         self.hashing = asyncio.Semaphore(2)
         self.streaming = asyncio.Semaphore(4)
-        self.following = False
-        """True while a file is hashed there as it is written, on one more channel."""
         self.begun: set[str] = set()
         """Part files of big files that this process began and may go on with."""
         self.writing: set[str] = set()

@@ -17,7 +17,6 @@ from .base import Shipment
 from .paths import part_path
 from .remote_hash import RemoteShell
 from .sftp_channels import is_far, opened_widely
-from .sftp_follow import Follower
 from .sftp_link import SftpLink
 from .sftp_proof import hash_of
 from .sftp_resume import Start, is_still, proven_start, write_from
@@ -45,11 +44,9 @@ async def write_part(
     item: Shipment,
     final: str,
     on_bytes: Callable[[int], None] | None,
-    follower: Follower,
 ) -> str:
     """Write ``item`` to a part file beside ``final`` and flush it; returns the part's path.
 
-    A ``follower`` that was of use has the right hash afterwards.
     Raises SourceFileChanged, FileVanished or a ``TargetUnavailableError``; then nothing stays,
     except the part of a big file when the connection was cut or the caller was cancelled.
     """
@@ -62,7 +59,7 @@ async def write_part(
             return await _write_once(link, session, item, part_path(final), on_bytes)
         link.begun.add(kept)
         link.settled(kept)
-        return await _write_kept(link, session, item, kept, on_bytes, follower)
+        return await _write_kept(link, session, item, kept, on_bytes)
     finally:
         link.writing.discard(kept)
 
@@ -89,16 +86,14 @@ async def _write_kept(
     item: Shipment,
     part: str,
     on_bytes: Callable[[int], None] | None,
-    follower: Follower,
 ) -> str:
     try:
         start = await proven_start(link, session, item, part)
         try:
-            await _fill(link, session, item, part, start, on_bytes, None if start else follower)
+            await _fill(link, session, item, part, start, on_bytes)
             if start and await hash_of(link, session, part, item.size) != item.sha256:
                 raise _OtherBytes
         except _OtherBytes:
-            follower.stop()
             await remove_part(session, part)
             await _fill(link, session, item, part, None, on_bytes)
     except asyncio.CancelledError, TargetUnreachable:
@@ -116,18 +111,13 @@ async def _fill(
     part: str,
     start: Start | None,
     on_bytes: Callable[[int], None] | None,
-    follower: Follower | None = None,
 ) -> None:
     wide = item.size > RESUMABLE and is_far(session)
     if link.shell is not None and link.streams and item.size >= _STREAM_FROM and not wide:
         try:
             async with link.streaming:
-                await _through_shell(
-                    link, link.shell, session, item, part, start, on_bytes, follower
-                )
+                await _through_shell(link, link.shell, session, item, part, start, on_bytes)
         except StreamRefused as err:
-            if follower is not None:
-                follower.stop()
             await link.stream_refused(session, err)
             start = None
             await remove_part(session, part)
@@ -161,23 +151,18 @@ async def _through_shell(
     part: str,
     start: Start | None,
     on_bytes: Callable[[int], None] | None,
-    follower: Follower | None,
 ) -> None:
     async def pieces(reader: SourceReader) -> AsyncGenerator[bytes]:
         while (piece := await reader.next()) is not None:
             yield piece[1]
             if on_bytes is not None:
                 on_bytes(len(piece[1]))
-            if follower is not None:
-                follower.sent(len(piece[1]))
             await link.budget.sent(len(piece[1]))
 
     script = f"cd {quote(shell.folder)} && {write_from(start, f'./{part}')}"
     async with _opened(session, part, start) as file:
         async with SourceReader(item.source, PIECE) as reader:
             await _skip(reader, start)
-            if follower is not None:
-                await follower.begin(shell, part)
             command = f"sh -c {quote(script)}"
             await pour(session, command, pieces(reader), seconds=_SETTLE_SECONDS)
             reader.check(item.size, item.sha256)
@@ -185,21 +170,7 @@ async def _through_shell(
             size = (await file.stat()).size
         if size != item.size:
             raise StreamRefused(f"{size} bytes arrived of {item.size}")
-        if follower is not None:
-            await _check(link, session, item, part, follower)
         await _flush(session, file, part, item.size)
-
-
-async def _check(
-    link: SftpLink, session: SftpSession, item: Shipment, part: str, follower: Follower
-) -> None:
-    """Raise _OtherBytes when the file is hashed to another hash, twice."""
-    told = await follower.sha256()
-    if told in {None, item.sha256}:
-        return
-    follower.stop()
-    if await hash_of(link, session, part, item.size) != item.sha256:
-        raise _OtherBytes
 
 
 async def _skip(reader: SourceReader, start: Start | None) -> None:

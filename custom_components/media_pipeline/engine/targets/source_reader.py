@@ -60,15 +60,10 @@ class SourceReader:
                 self._ended = not piece
             if self._ended:
                 return None
-            data, self._piece = self._cut()
+            data = bytes(self._piece[: self._chunk])
+            self._piece = self._piece[self._chunk :]
             offset, self.count = self.count, self.count + len(data)
             return offset, data
-
-    def _cut(self) -> tuple[bytes, memoryview[int]]:
-        whole = self._piece.obj
-        if isinstance(whole, bytes) and len(whole) <= self._chunk:
-            return whole, memoryview(b"")  # no copy
-        return bytes(self._piece[: self._chunk]), self._piece[self._chunk :]
 
     def check(self, size: int, sha256: str) -> None:
         """At the end: raise SourceFileChanged unless the file had these bytes."""
