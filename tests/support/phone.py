@@ -2,6 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
+
+from custom_components.media_pipeline.engine.targets.phone import PixelTargetConfig
 
 from .sshd import RealSshd
 
@@ -53,6 +56,22 @@ class Phone(RealSshd):
         if text is not None:
             program.write_text(text.format(log=log))
             program.chmod(0o755)
+
+    def target_config(self, path: Path, **options: Any) -> PixelTargetConfig:
+        """The configuration of a target in the folder ``path`` of this phone."""
+        access = self.access
+        values: dict[str, Any] = {
+            "target_id": "pixel",
+            "name": "Pixel",
+            "host": access.host,
+            "port": access.port,
+            "username": access.username,
+            "host_key": access.host_key,
+            "private_key": access.private_key,
+            "path": str(path),
+            "reserve_bytes": 0,
+        }
+        return PixelTargetConfig(**(values | options))
 
     @property
     def told(self) -> list[str]:

@@ -41,6 +41,21 @@ def led_astray(lead: str) -> tuple[str, ...]:
     return *command, f"{begin}\n{lead}\nfrom engine.media.fork_server{end}", engine
 
 
+LEFT_ALONE = (
+    "print(json.dumps({'ok': True, 'result': {'kept': False, 'reason': 'png'}, "
+    "'cpu_seconds': 1, 'peak_rss': 2}), flush=True)"
+)
+"""The answer of a worker that left a photo alone."""
+_WORKER = """
+import sys, types
+def work():
+    import json, os, sys, time
+    job = json.loads(os.read(0, 65536))
+    exec({code!r}, locals())
+fake = types.ModuleType('engine.media.worker')
+fake.main = work
+sys.modules['engine.media.worker'] = fake
+"""
 _PHOTO = """
 import sys, types
 def astray(source, partial, *rest):
@@ -50,6 +65,11 @@ fake = types.ModuleType('engine.media.photo')
 fake.compress_photo = astray
 sys.modules['engine.media.photo'] = fake
 """
+
+
+def worker_astray(code: str) -> tuple[str, ...]:
+    """A server whose children do this with their ``job`` instead of the worker's work."""
+    return led_astray(_WORKER.format(code=code))
 
 
 def photo_astray(code: str) -> tuple[str, ...]:

@@ -17,25 +17,18 @@ from custom_components.media_pipeline.engine.media.jobs import CompressJob
 from tests.support.pools import Pools
 
 from . import making
-from .processes import led_astray, servers, workers
+from .processes import LEFT_ALONE, led_astray, servers, worker_astray, workers
 
-_SAY = """
-import sys, types
-def work():
-    import json, os, sys, time
-    job = json.loads(os.read(0, 65536))
-    {code}
-    print(json.dumps({{'ok': True, 'result': {{'kept': False, 'reason': 'png'}},
-        'cpu_seconds': 1, 'peak_rss': 2}}), flush=True)
-    os._exit(0)
-fake = types.ModuleType('engine.media.worker')
-fake.main = work
-sys.modules['engine.media.worker'] = fake
-"""
 _STREAMS = """links = [os.readlink(f'/proc/self/fd/{n}') for n in range(3)]
-    assert all(link.startswith('socket:') for link in links), links
-    assert len(os.listdir('/proc/self/fd')) == 4, os.listdir('/proc/self/fd')
-    assert os.getsid(0) == os.getpid()"""
+assert all(link.startswith('socket:') for link in links), links
+assert len(os.listdir('/proc/self/fd')) == 4, os.listdir('/proc/self/fd')
+assert os.getsid(0) == os.getpid()
+assert open('/proc/self/oom_score_adj').read().strip() == '900'"""
+
+
+def leaves_alone(after: str) -> tuple[str, ...]:
+    """A server whose children do something first."""
+    return worker_astray(f"{after}\n{LEFT_ALONE}\nos._exit(0)")
 
 
 def job(folder: Path, name: str = "b.jpg") -> CompressJob:
@@ -64,15 +57,15 @@ async def test_one_server_for_many_files(tmp_path: Path, pools: Pools) -> None:
     assert servers() <= before
 
 
-async def test_a_child_has_its_streams_and_nothing_else(tmp_path: Path, pools: Pools) -> None:
-    pool = pools(server=led_astray(_SAY.format(code=_STREAMS)), workers=2)
+async def test_a_child_has_its_streams_and_no_more_and_is_killed_first(tmp_path: Path, pools: Pools) -> None:
+    pool = pools(server=leaves_alone(_STREAMS), workers=2)
     jobs = (pool.compress(job(tmp_path)) for _ in range(4))
     assert {result.reason for result in await asyncio.gather(*jobs)} == {"png"}
 
 
 async def test_a_server_that_dies_costs_what_was_under_way(tmp_path: Path, pools: Pools) -> None:
     before = servers()
-    pool = pools(server=led_astray(_SAY.format(code="'slow' in job['partial'] and time.sleep(60)")))
+    pool = pools(server=leaves_alone("'slow' in job['partial'] and time.sleep(60)"))
     task = asyncio.create_task(pool.compress(job(tmp_path, "slow.jpg")))
     async with asyncio.timeout(10):
         while not workers():
@@ -118,7 +111,7 @@ async def test_it_stays_while_a_child_works(
 ) -> None:
     monkeypatch.setattr(forks_module, "_IDLE", 0.1)
     code = "'slow' in job['partial'] and time.sleep(1)"
-    pool = pools(server=led_astray(_SAY.format(code=code)), workers=2)
+    pool = pools(server=leaves_alone(code), workers=2)
     slow = asyncio.create_task(pool.compress(job(tmp_path, "slow.jpg")))
     assert (await pool.compress(job(tmp_path))).reason == "png"
     assert (await slow).reason == "png"

@@ -24,24 +24,9 @@ from custom_components.media_pipeline.engine.media.pool import MediaPool
 from tests.support.pools import Pools
 
 from . import making
-from .processes import led_astray, workers
+from .processes import LEFT_ALONE, worker_astray, workers
 
 LEAVE = "open(job['partial'], 'w').write('half'); "
-# the real server; what it forks does this instead of the worker's work
-_BAD = """
-import sys, types
-def work():
-    import json, os, sys, time
-    job = json.loads(os.read(0, 65536))
-    exec({code!r}, locals())
-fake = types.ModuleType('engine.media.worker')
-fake.main = work
-sys.modules['engine.media.worker'] = fake
-"""
-
-
-def bad(code: str) -> tuple[str, ...]:
-    return led_astray(_BAD.format(code=code))
 
 
 def photo_job(folder: Path) -> CompressJob:
@@ -72,7 +57,7 @@ async def test_faulty_children(
     code: str, error: type[Exception], text: str, tmp_path: Path, pools: Pools
 ) -> None:
     # what fails by itself may take its time on a busy machine
-    pool = pools(timeout=1.0 if text == "too long" else 30.0, server=bad(code))
+    pool = pools(timeout=1.0 if text == "too long" else 30.0, server=worker_astray(code))
     job = photo_job(tmp_path)
     raw, before = job.source.read_bytes(), workers()
     with pytest.raises(error, match=text):
@@ -85,21 +70,16 @@ async def test_faulty_children(
 async def test_progress_keeps_a_slow_child_alive(tmp_path: Path, pools: Pools) -> None:
     code = (
         "[(time.sleep(0.3), print(json.dumps({'progress': n}), flush=True)) for n in range(12)]; "
-        "print(json.dumps({'ok': True, 'result': {'kept': False, 'reason': 'png'}, "
-        "'cpu_seconds': 1, 'peak_rss': 2}))"
+        f"{LEFT_ALONE}"
     )
-    pool = pools(timeout=3.0, server=bad(code))
+    pool = pools(timeout=3.0, server=worker_astray(code))
     assert (await pool.compress(photo_job(tmp_path))).reason == "png"
 
 
 async def test_crash_costs_one_file(tmp_path: Path, pools: Pools) -> None:
     """One pool, one worker: a file that crashes the child, then one that doesn't."""
-    code = (
-        "('evil.jpg' in job['source']) and os.kill(os.getpid(), 11); "
-        "print(json.dumps({'ok': True, 'result': {'kept': False, 'reason': 'png'}, "
-        "'cpu_seconds': 1, 'peak_rss': 2}))"
-    )
-    pool = pools(workers=1, server=bad(code))
+    code = f"('evil.jpg' in job['source']) and os.kill(os.getpid(), 11); {LEFT_ALONE}"
+    pool = pools(workers=1, server=worker_astray(code))
     good = photo_job(tmp_path)
     evil = CompressJob(making.jpeg(tmp_path / "evil.jpg"), tmp_path / "c.jpg", "photo")
     jobs = (pool.compress(job) for job in (good, evil, good, evil, good))
@@ -119,7 +99,7 @@ async def started(partial: Path) -> None:
 
 
 async def test_cancelling_leaves_no_child_and_no_file(tmp_path: Path, pools: Pools) -> None:
-    pool = pools(server=bad(LEAVE + "os.system('sleep 100')"))
+    pool = pools(server=worker_astray(LEAVE + "os.system('sleep 100')"))
     before = workers()
     task = asyncio.create_task(pool.compress(photo_job(tmp_path)))
     await started(tmp_path / ".b.jpg.mp-part")
@@ -143,7 +123,7 @@ async def test_cancelling_a_real_transcode(tmp_path: Path, pool: MediaPool) -> N
 
 
 async def test_closing_stops_all(tmp_path: Path, pools: Pools) -> None:
-    pool = pools(server=bad(LEAVE + "time.sleep(100)"))
+    pool = pools(server=worker_astray(LEAVE + "time.sleep(100)"))
     task = asyncio.create_task(pool.compress(photo_job(tmp_path)))
     waiting = asyncio.create_task(pool.compress(photo_job(tmp_path)))
     await started(tmp_path / ".b.jpg.mp-part")

@@ -17,7 +17,6 @@ from custom_components.media_pipeline.engine.core import Core
 from custom_components.media_pipeline.engine.errors import PipelineError
 from custom_components.media_pipeline.engine.home import Item
 from custom_components.media_pipeline.engine.model import TargetStatus
-from custom_components.media_pipeline.engine.targets.phone import PixelTargetConfig
 from tests.support.phone import Phone
 
 from ..harness import World, make_world
@@ -53,18 +52,8 @@ class PhoneWorld(World):
     options: dict[str, Any]
 
     def config(self) -> EngineConfig:
-        access = self.phone.access
-        target = PixelTargetConfig(
-            target_id="disk",
-            name="Pixel",
-            host=access.host,
-            port=access.port,
-            username=access.username,
-            host_key=access.host_key,
-            private_key=access.private_key,
-            path=str(self.target),
-            **{"reserve_bytes": 0, "scan_seconds": 2.0, **self.options},
-        )
+        options = {"scan_seconds": 2.0, **self.options}
+        target = self.phone.target_config(self.target, target_id="disk", **options)
         return replace(super().config(), targets=(target,))
 
     @asynccontextmanager

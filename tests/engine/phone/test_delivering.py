@@ -15,7 +15,7 @@ from custom_components.media_pipeline.engine.errors import (
 )
 from custom_components.media_pipeline.engine.model import Content, RunOutcome, Stage
 from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
-from custom_components.media_pipeline.engine.targets.phone import PhoneTarget, PixelTargetConfig
+from custom_components.media_pipeline.engine.targets.phone import PhoneTarget
 from tests.support.phone import Phone
 
 from ..harness import media_files, run, stats
@@ -136,19 +136,7 @@ async def test_it_is_a_target_like_the_others(tmp_path: Path) -> None:
     root = tmp_path / "dcim"
     root.mkdir()
     phone = await Phone(root, tmp_path / "phone").start()
-    access = phone.access
-    config = PixelTargetConfig(
-        target_id="pixel",
-        name="Pixel",
-        host=access.host,
-        port=access.port,
-        username=access.username,
-        host_key=access.host_key,
-        private_key=access.private_key,
-        path=str(root),
-        reserve_bytes=0,
-        window_bytes=1_000_000,
-    )
+    config = phone.target_config(root, window_bytes=1_000_000)
     target = PhoneTarget(config, TargetIdentity())
     try:
         assert (await target.open()).identity.marker_id

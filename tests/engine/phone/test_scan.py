@@ -14,7 +14,7 @@ import pytest
 from custom_components.media_pipeline.engine.errors import PhoneNotTold, ScanHung, ScanMissing
 from custom_components.media_pipeline.engine.targets import phone_scan
 from custom_components.media_pipeline.engine.targets.base import TargetIdentity
-from custom_components.media_pipeline.engine.targets.phone import PhoneTarget, PixelTargetConfig
+from custom_components.media_pipeline.engine.targets.phone import PhoneTarget
 from custom_components.media_pipeline.engine.targets.phone_scan import Told, Way, Wrong
 from custom_components.media_pipeline.engine.targets.trial import (
     CAPABILITIES,
@@ -45,19 +45,7 @@ async def phone(tmp_path: Path) -> AsyncIterator[Phone]:
 @pytest.fixture
 async def target(phone: Phone, tmp_path: Path) -> AsyncIterator[PhoneTarget]:
     (tmp_path / "dcim").symlink_to(phone.root)  # as in Termux
-    access = phone.access
-    config = PixelTargetConfig(
-        target_id="pixel",
-        name="Pixel",
-        host=access.host,
-        port=access.port,
-        username=access.username,
-        host_key=access.host_key,
-        private_key=access.private_key,
-        path=str(tmp_path / "dcim"),
-        reserve_bytes=0,
-        scan_seconds=1,
-    )
+    config = phone.target_config(tmp_path / "dcim", scan_seconds=1)
     target = PhoneTarget(config, TargetIdentity())
     yield target
     await target.close()

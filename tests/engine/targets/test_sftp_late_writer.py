@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +11,11 @@ import pytest
 
 from custom_components.media_pipeline.engine.errors import TargetUnreachable
 from custom_components.media_pipeline.engine.targets import sftp_channels, sftp_parts, sftp_resume
-from custom_components.media_pipeline.engine.targets.base import ProofRequest, TargetIdentity
+from custom_components.media_pipeline.engine.targets.base import (
+    Delivery,
+    ProofRequest,
+    TargetIdentity,
+)
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
 from tests.support.sshd import RealSshd
 
@@ -85,13 +89,24 @@ class LateWriter:
         raise AssertionError("the late writer does not end")
 
 
-async def left_behind(server: RealSshd, target: SftpTarget, sample: Sample) -> LateWriter:
-    """Cancel a delivery whose writer at the server is stopped, with bytes still to be written."""
+async def stopped(
+    server: RealSshd,
+    target: SftpTarget,
+    sample: Sample,
+    on_bytes: Callable[[int], None] | None = None,
+) -> tuple[LateWriter, asyncio.Task[Delivery]]:
+    """Begin a delivery; its writer at the server is stopped in the middle."""
     late = LateWriter(server)
-    task = asyncio.create_task(send(target, sample, PATH))
+    task = asyncio.create_task(send(target, sample, PATH, on_bytes=on_bytes))
     while not late.stop_in_time():
         assert not task.done()
         await asyncio.sleep(0.001)
+    return late, task
+
+
+async def left_behind(server: RealSshd, target: SftpTarget, sample: Sample) -> LateWriter:
+    """Cancel a delivery whose writer at the server is stopped, with bytes still to be written."""
+    late, task = await stopped(server, target, sample)
     before = -1  # until the server takes no more
     while before != (before := server_takes(target)):
         await asyncio.sleep(0.3)
@@ -173,11 +188,7 @@ async def test_lost_line_with_a_late_writer(server: RealSshd, tmp_path: Path) ->
     target = new_target(server)
     sample = make_sample(tmp_path, SIZE)
     await target.open()
-    late = LateWriter(server)
-    task = asyncio.create_task(send(target, sample, PATH))
-    while not late.stop_in_time():
-        assert not task.done()
-        await asyncio.sleep(0.001)
+    late, task = await stopped(server, target, sample)
     session = target._link._session
     assert session is not None
     session.conn.abort()
@@ -205,11 +216,8 @@ async def test_no_more_is_read_than_the_server_takes(server: RealSshd, tmp_path:
     target = new_target(server)
     sample = make_sample(tmp_path, SIZE)
     await target.open()
-    late, counts = LateWriter(server), [0]
-    task = asyncio.create_task(send(target, sample, PATH, on_bytes=counts.append))
-    while not late.stop_in_time():
-        assert not task.done()
-        await asyncio.sleep(0.001)
+    counts = [0]
+    late, task = await stopped(server, target, sample, counts.append)
     try:
         before = 0
         while before != (before := sum(counts)):

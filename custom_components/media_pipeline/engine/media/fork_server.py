@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Final, NoReturn
 
 from ..children import die_with_parent, let_it_be_killed_first
@@ -74,13 +73,13 @@ class _Server:
                         os.read(self._bell, 4096)
                         self._reap()
                     else:
-                        self._hear(waiting.close)
+                        self._hear()
 
-    def _hear(self, close: Callable[[], None]) -> None:
+    def _hear(self) -> None:
         message, files, _, _ = socket.recv_fds(self._parent, LONGEST, 3)
         match message.split():
             case [b"start", number]:
-                self._start(int(number), files, close)
+                self._start(int(number), files)
             case [b"signal", number, what] if int(number) in self._children:
                 _signal(self._children[int(number)], int(what))
             case []:  # the parent is gone
@@ -90,17 +89,16 @@ class _Server:
         for file in files:
             os.close(file)
 
-    def _start(self, number: int, files: list[int], close: Callable[[], None]) -> None:
+    def _start(self, number: int, files: list[int]) -> None:
         server = os.getpid()
         try:
             process = os.fork()
         except OSError as err:  # no room for one more
-            os.write(files[2], f"{err!r}: Cannot allocate memory\n".encode())
+            with contextlib.suppress(OSError):  # nobody waits for it any more
+                os.write(files[2], f"{err!r}\n".encode())
             self._tell(number, 1)
             return
         if process == 0:
-            close()
-            self._parent.close()
             _child(server, files)
         self._children[number] = process
 
@@ -139,7 +137,7 @@ def _child(server: int, files: list[int]) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for wanted, file in enumerate(files):
             os.dup2(file, wanted)
-        os.closerange(3, max(files) + 1)
+        os.closerange(3, max(files) + 1)  # the server's own, which are older, too
         from .worker import main as work
 
         work()

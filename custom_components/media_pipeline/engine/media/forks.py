@@ -47,18 +47,13 @@ class Child:
         """What else is known of its end: what the server said when it failed."""
         self._number, self._server = number, server
 
-    @property
-    def code(self) -> int | None:
-        """How it ended: its status, or less than 0 for a signal; None while it runs."""
-        return self.ended.result() if self.ended.done() else None
-
     def send_signal(self, what: signal.Signals) -> None:
         """To its whole process group, while it is there."""
         if not self.ended.done():
             self._server.tell(b"signal %d %d" % (self._number, what))
 
     async def wait(self) -> int:
-        """Return ``code`` when it has ended and nothing of its group is left."""
+        """Return its status, or less than 0 for a signal, when nothing of its group is left."""
         return await asyncio.shield(self.ended)
 
     async def kill(self) -> None:

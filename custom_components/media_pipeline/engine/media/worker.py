@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..children import let_it_be_killed_first, never_in_real_time
+from ..children import never_in_real_time
 from ..errors import (
     FileVanished,
     MediaUnreadable,
@@ -163,7 +163,7 @@ def _read_job() -> dict[str, Any]:
 
 
 def _limit(limits: dict[str, int]) -> None:
-    """Take limits and the lowest priority; the kernel shall kill this process before any other."""
+    """Take limits and the lowest priority; to be killed first for memory was inherited."""
     for what, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, limits["files"]),
@@ -179,7 +179,6 @@ def _limit(limits: dict[str, int]) -> None:
     with contextlib.suppress(OSError):
         os.nice(19)
     never_in_real_time()
-    let_it_be_killed_first()
 
 
 def _end_with_parent(partial: Path | None) -> None:
