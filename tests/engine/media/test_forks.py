@@ -57,7 +57,9 @@ async def test_one_server_for_many_files(tmp_path: Path, pools: Pools) -> None:
     assert servers() <= before
 
 
-async def test_a_child_has_its_streams_and_no_more_and_is_killed_first(tmp_path: Path, pools: Pools) -> None:
+async def test_a_child_has_its_streams_and_no_more_and_is_killed_first(
+    tmp_path: Path, pools: Pools
+) -> None:
     pool = pools(server=leaves_alone(_STREAMS), workers=2)
     jobs = (pool.compress(job(tmp_path)) for _ in range(4))
     assert {result.reason for result in await asyncio.gather(*jobs)} == {"png"}
