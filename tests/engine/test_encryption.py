@@ -129,7 +129,7 @@ async def test_hidden_names_are_restored_by_the_documented_line(
     stems = {Path(path).stem for path in hashes(world.archive)}
     there = " ".join(str(path.relative_to(world.target)) for path in world.target.rglob("*"))
     assert not [stem for stem in stems if stem in there]
-    assert "2026" not in there
+    assert "2026" not in there.replace("/", " ").split()
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
     [line] = [each for each in page.splitlines() if each.startswith("age -d -i key.txt names")]
     (world.target / "key.txt").write_text(KEY.text)

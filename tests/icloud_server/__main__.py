@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from .app import StandInServer
@@ -16,7 +17,7 @@ from .control_door import ControlDoor
 from .options import Options
 
 
-def _arguments() -> tuple[Options, bool, bool]:
+def _arguments(command: Sequence[str] | None) -> tuple[Options, bool, bool]:
     parser = argparse.ArgumentParser(
         prog="python -m tests.icloud_server", description=sys.modules[__name__].__doc__
     )
@@ -33,7 +34,7 @@ def _arguments() -> tuple[Options, bool, bool]:
         action="store_true",
         help="end when standard input closes; take orders from it, one JSON object a line",
     )
-    values = vars(parser.parse_args())
+    values = vars(parser.parse_args(command))
     as_json, with_parent = values.pop("json"), values.pop("with_parent")
     return Options(**values), as_json, with_parent
 
@@ -103,9 +104,9 @@ async def _run(options: Options, *, as_json: bool, with_parent: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main() -> None:
-    """Run until told to end."""
-    options, as_json, with_parent = _arguments()
+def main(command: Sequence[str] | None = None) -> None:
+    """Run until told to end; ``command`` are the arguments, else those of the process."""
+    options, as_json, with_parent = _arguments(command)
     asyncio.run(_run(options, as_json=as_json, with_parent=with_parent))
 
 

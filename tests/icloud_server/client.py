@@ -2,24 +2,42 @@
 
 import contextlib
 import json
-import subprocess
+import multiprocessing
+import os
 import sys
 import threading
-from pathlib import Path
-from typing import Any, Self
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import IO, Any, Self
 
-ROOT = Path(__file__).parents[2]
+_PROGRAM = "tests.icloud_server.__main__"
+# Loading the program takes most of a start: each is forked from one process that has loaded it.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([_PROGRAM])
 
 
 class ControlError(Exception):
     """The control door refused."""
 
 
+def _serve(command: list[str], orders: Connection, answers: Connection) -> None:
+    """Run the program in a forked process, with these as standard input and output."""
+    from .__main__ import main
+
+    for number, end in enumerate((orders, answers)):
+        os.dup2(end.fileno(), number)
+        end.close()
+    sys.stdin, sys.stdout = os.fdopen(0, "r"), os.fdopen(1, "w")
+    main(command)
+
+
 class StandIn:
     """A running stand-in; use it as a context manager, or call `stop`."""
 
-    def __init__(self, process: subprocess.Popen[str], ready: dict[str, Any]) -> None:
-        self._process = process
+    def __init__(
+        self, process: BaseProcess, orders: IO[str], answers: IO[str], ready: dict[str, Any]
+    ) -> None:
+        self._process, self._orders, self._answers = process, orders, answers
         self.proxy = str(ready["proxy"])
         self.ca_file = str(ready["ca"])
         self.control_url = str(ready["control"])
@@ -32,22 +50,24 @@ class StandIn:
     @classmethod
     def start(cls, assets: int = 100, **options: str | int) -> Self:
         """Start one; `options` are those of the command line, with underscores."""
-        command = [sys.executable, "-m", "tests.icloud_server", "--json", "--with-parent"]
+        command = ["--json", "--with-parent"]
         for name, value in {"assets": assets, **options}.items():
             command += ["--" + name.replace("_", "-"), str(value)]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        (read, orders), (answers, write) = _FORKS.Pipe(duplex=False), _FORKS.Pipe(duplex=False)
+        with read, orders, answers, write:
+            process = _FORKS.Process(target=_serve, args=(command, read, write), daemon=True)
+            process.start()
+            ends = os.fdopen(os.dup(orders.fileno()), "w"), os.fdopen(os.dup(answers.fileno()))
+        line = ends[1].readline()
         if not line:
-            raise RuntimeError(f"the stand-in ended with {process.wait()} before it was ready")
-        return cls(process, json.loads(line))
+            process.join()
+            raise RuntimeError(f"the stand-in ended with {process.exitcode} before it was ready")
+        return cls(process, *ends, json.loads(line))
 
     @property
     def returncode(self) -> int | None:
         """How it ended; None while it runs."""
-        return self._process.poll()
+        return self._process.exitcode
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,15 +86,12 @@ class StandIn:
 
         It goes over the pipe to the process, so it works where tests may not open sockets.
         """
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
         with self._lock:
-            process.stdin.write(json.dumps({"op": op, **fields}) + "\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
+            self._orders.write(json.dumps({"op": op, **fields}) + "\n")
+            self._orders.flush()
+            line = self._answers.readline()
         if not line:
-            raise ControlError(f"the stand-in is gone: {process.poll()}")
+            raise ControlError(f"the stand-in is gone: {self._process.exitcode}")
         result = json.loads(line)
         assert isinstance(result, dict)
         if "error" in result:
@@ -104,17 +121,13 @@ class StandIn:
 
     def stop(self) -> None:
         """End it."""
-        process = self._process
-        if process.stdin is not None:
+        for end in (self._orders, self._answers):
             with contextlib.suppress(OSError):
-                process.stdin.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+                end.close()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
 
     def __enter__(self) -> Self:
         return self

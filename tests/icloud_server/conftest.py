@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from .client import ROOT, StandIn
+from .client import StandIn
 
-NEWEST = ROOT / ".venv" / "pyicloud-newest"
+NEWEST = Path(__file__).parents[2] / ".venv" / "pyicloud-newest"
 VERSIONS = {"2.7.0": "", "2026.10.1": str(NEWEST)}
 
 

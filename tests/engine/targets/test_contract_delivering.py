@@ -44,7 +44,8 @@ async def test_empty_file(place: Place, tmp_path: Path) -> None:
 
 
 async def test_nothing_visible_while_sending(place: Place, tmp_path: Path) -> None:
-    target, sample = place.target(), make_sample(tmp_path, 4_000_000)
+    # more than the sockets between hold: a busy server must have begun before we have sent it
+    target, sample = place.target(), make_sample(tmp_path, 16_000_000)
     await target.open()
     seen: set[str] = set()
 

@@ -58,7 +58,7 @@ async def test_a_part_that_comes_back_goes_with_the_next_connection(
     there: Place, tmp_path: Path
 ) -> None:
     """Some servers keep what they have of a broken transfer only after we removed it."""
-    target, sample = opened(there), make_sample(tmp_path, 3_000_000)
+    target, sample = opened(there), make_sample(tmp_path, 16_000_000)
     await target.open()
     parts: set[str] = set()
 

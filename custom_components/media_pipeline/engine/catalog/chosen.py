@@ -1,6 +1,6 @@
 """Which assets a target's rules let through, and what its layout must know of one."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, select, true
 
@@ -10,6 +10,8 @@ from ..model import ResourceState, Role
 from ..rules import TargetRules
 from .albums import album_keys, album_paths
 from .schema import album_assets, assets, media_info, resources
+
+_ORIGINAL: Final = resources.alias("resource_original")
 
 
 def chosen(connection: Connection, rules: TargetRules) -> ColumnElement[bool]:
@@ -46,13 +48,12 @@ def looked_at(rules: TargetRules) -> ColumnElement[bool]:
     """False while it is yet to be read which camera took it, and the layout asks for that."""
     if not needs(rules.layout, "camera"):
         return true()
-    original = resources.alias()
-    read = exists().where(media_info.c.resource_id == original.c.id)
+    read = exists().where(media_info.c.resource_id == _ORIGINAL.c.id)
     return ~exists().where(
-        original.c.asset_id == resources.c.asset_id,
-        original.c.current,
-        original.c.role == Role.ORIGINAL,
-        original.c.state != ResourceState.QUARANTINED,
+        _ORIGINAL.c.asset_id == resources.c.asset_id,
+        _ORIGINAL.c.current,
+        _ORIGINAL.c.role == Role.ORIGINAL,
+        _ORIGINAL.c.state != ResourceState.QUARANTINED,
         ~read,
     )
 

@@ -16,14 +16,18 @@ from .failures import Failure, next_try
 from .schema import assets, derivatives, resources
 from .store import write_journal
 
+_BESIDE: Final = resources.alias("resource_beside")
+_FILM: Final = resources.alias("film")
+
 SETTLED: Final = (CompressState.LEFT_ALONE, CompressState.QUARANTINED)
 
 
 def is_live_pair() -> Any:
     """Whether the asset of a row of ``resources`` has a Live Photo's film."""
-    other = resources.alias()
     return exists().where(
-        other.c.asset_id == resources.c.asset_id, other.c.current, other.c.role == Role.LIVE_VIDEO
+        _BESIDE.c.asset_id == resources.c.asset_id,
+        _BESIDE.c.current,
+        _BESIDE.c.role == Role.LIVE_VIDEO,
     )
 
 
@@ -74,17 +78,16 @@ _COLUMNS: Final = (
 
 def _pairs() -> tuple[Select[Any], Any]:
     """Stills of Live Photos with their films; inputs are both."""
-    film = resources.alias("film")
-    inputs = resources.c.sha256 + "+" + film.c.sha256
+    inputs = resources.c.sha256 + "+" + _FILM.c.sha256
     query = (
-        select(*_COLUMNS, film.c.path.label("film_path"), inputs.label("inputs"))
+        select(*_COLUMNS, _FILM.c.path.label("film_path"), inputs.label("inputs"))
         .join(assets, assets.c.id == resources.c.asset_id)
-        .join(film, film.c.asset_id == resources.c.asset_id)
+        .join(_FILM, _FILM.c.asset_id == resources.c.asset_id)
         .where(
             resources.c.role == Role.ORIGINAL,
-            film.c.current,
-            film.c.role == Role.LIVE_VIDEO,
-            film.c.state == ResourceState.ARCHIVED,
+            _FILM.c.current,
+            _FILM.c.role == Role.LIVE_VIDEO,
+            _FILM.c.state == ResourceState.ARCHIVED,
         )
     )
     return query, inputs
@@ -92,7 +95,6 @@ def _pairs() -> tuple[Select[Any], Any]:
 
 def shown() -> tuple[Select[Any], Any]:
     """What the owner sees of each asset: the edit where there is one, else the original."""
-    other = resources.alias("other")
 
     def is_edit(table: Any) -> Any:
         return or_(
@@ -101,7 +103,7 @@ def shown() -> tuple[Select[Any], Any]:
         )
 
     has_edit = exists().where(
-        other.c.asset_id == resources.c.asset_id, other.c.current, is_edit(other)
+        _BESIDE.c.asset_id == resources.c.asset_id, _BESIDE.c.current, is_edit(_BESIDE)
     )
     # an edit that is still coming is waited for: the original may show what was cut away
     query = (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -32,10 +33,16 @@ PRUNED: Final = "pruned"
 ENOUGH_DAYS: Final = 3
 """Days on which a file must have been seen on the phone before anything is inferred from it."""
 
+# Made once: an alias takes as long to make as some queries to run.
+_SENT: Final = copies.alias("copies_before")
+_HAD: Final = copies.alias("copies_had")
+_OTHER: Final = resources.alias("resources_beside")
+
 # A word the planner can compare with the partial index; a bound value it can't.
 _IS_DELIVERED = literal_column("copies_before.state") == literal_column("'delivered'")
 
 
+@lru_cache(128)
 def not_for_hand_off(target_id: str, content: Content) -> Any:
     """A condition on resources that is true for every target that counts.
 
@@ -56,52 +63,47 @@ def not_for_hand_off(target_id: str, content: Content) -> Any:
 
 
 def _same_bytes(target_id: str) -> Any:
-    before = copies.alias("copies_before")
     return exists().where(
-        before.c.target_id == target_id,
-        before.c.sha256 == resources.c.sha256,
-        before.c.resource_id != resources.c.id,
+        _SENT.c.target_id == target_id,
+        _SENT.c.sha256 == resources.c.sha256,
+        _SENT.c.resource_id != resources.c.id,
         _IS_DELIVERED,
     )
 
 
 def _made_again(target_id: str) -> Any:
-    before, other = copies.alias(), resources.alias()
     # one question in the other, and no index on what it was made of: only the files of the same
     # asset are ever looked at
-    had = exists().where(
-        before.c.resource_id == other.c.id,
-        before.c.target_id == target_id,
-        before.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
-    )
     return and_(
         resources.c.role.in_(DERIVED_ROLES),
         exists().where(
-            other.c.asset_id == resources.c.asset_id,
-            other.c.role == resources.c.role,
-            func.coalesce(other.c.derived_from, 0) == func.coalesce(resources.c.derived_from, 0),
-            other.c.id != resources.c.id,
-            had,
+            _OTHER.c.asset_id == resources.c.asset_id,
+            _OTHER.c.role == resources.c.role,
+            func.coalesce(_OTHER.c.derived_from, 0) == func.coalesce(resources.c.derived_from, 0),
+            _OTHER.c.id != resources.c.id,
+            _had_other(target_id),
         ),
     )
 
 
 def _another_version(target_id: str) -> Any:
     """What was made of a file, or that file: so when another content is chosen for a target."""
-    before, other = copies.alias(), resources.alias()
-    had = exists().where(
-        before.c.resource_id == other.c.id,
-        before.c.target_id == target_id,
-        before.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
-    )
     return exists().where(
-        other.c.asset_id == resources.c.asset_id,
+        _OTHER.c.asset_id == resources.c.asset_id,
         or_(
-            other.c.id == resources.c.derived_from,
-            other.c.derived_from == resources.c.id,
-            and_(resources.c.role == Role.LIVE_VIDEO, other.c.role == Role.MOTION_PHOTO),
+            _OTHER.c.id == resources.c.derived_from,
+            _OTHER.c.derived_from == resources.c.id,
+            and_(resources.c.role == Role.LIVE_VIDEO, _OTHER.c.role == Role.MOTION_PHOTO),
         ),
-        had,
+        _had_other(target_id),
+    )
+
+
+def _had_other(target_id: str) -> Any:
+    return exists().where(
+        _HAD.c.resource_id == _OTHER.c.id,
+        _HAD.c.target_id == target_id,
+        _HAD.c.state.in_([CopyState.DELIVERED, CopyState.HANDING]),
     )
 
 

@@ -8,6 +8,7 @@ from .schema import assets, resources
 
 # Each photo once: not the versions in further formats that single targets want.
 _SMALLER = and_(resources.c.role == Role.COMPRESSED, resources.c.format.is_(None))
+_MADE_OF = resources.alias("made_of")
 
 
 def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
@@ -30,11 +31,10 @@ def library_stats(connection: Connection, ground: Ground) -> LibraryStats:
             func.sum(resources.c.size).filter(_SMALLER),
         ).where(resources.c.current, resources.c.state == ResourceState.ARCHIVED)
     ).one()
-    original = resources.alias()
     before = connection.execute(
-        select(func.sum(original.c.size))
+        select(func.sum(_MADE_OF.c.size))
         .select_from(resources)
-        .join(original, original.c.id == resources.c.derived_from)
+        .join(_MADE_OF, _MADE_OF.c.id == resources.c.derived_from)
         .where(resources.c.current, _SMALLER)
     ).scalar()
     purge = connection.execute(

@@ -6,6 +6,7 @@ JPEGs are made anything of, so all else reaches every target alike.
 """
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, exists, null, or_, select, update
@@ -72,6 +73,7 @@ def register_formats(connection: Connection, config: EngineConfig) -> None:
     set_values(connection, _KEY, {_ENTRY: wanted})
 
 
+@lru_cache(128)
 def is_smaller(target_id: str) -> Any:
     """Whether a file is a smaller version as this target wants it."""
     own = _own(target_id)
@@ -84,6 +86,7 @@ def is_smaller(target_id: str) -> Any:
     )
 
 
+@lru_cache(128)
 def has_no_smaller(target_id: str) -> Any:
     """Whether an original goes to this target itself, as no smaller version of it will come."""
     own = _own(target_id)

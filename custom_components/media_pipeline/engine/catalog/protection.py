@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +23,10 @@ from ..clock import DAY, now_ms
 from ..config import SafetyConfig
 from ..model import ORIGINAL_ROLES, CopyState, ResourceState, SourceState
 from .schema import assets, copies, resources, targets
+
+# Made once: see hand_off.
+_OTHER = assets.alias("burst_others")
+_FILES = resources.alias("burst_files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +86,27 @@ def _per_resource(ground: Ground, only: int | None) -> Any:
     )
 
 
+@cache
 def _burst_lacks() -> Any:
     """True for a photo of a burst while another one of it that we know is not archived.
 
     The library shows what was picked of a burst; freeing that while the rest is only in iCloud
     would leave nobody knowing of the rest.
     """
-    other, files = assets.alias(), resources.alias()
     waits = exists().where(
-        files.c.asset_id == other.c.id,
-        files.c.current,
-        files.c.role.in_(ORIGINAL_ROLES),
-        files.c.state != ResourceState.ARCHIVED,
+        _FILES.c.asset_id == _OTHER.c.id,
+        _FILES.c.current,
+        _FILES.c.role.in_(ORIGINAL_ROLES),
+        _FILES.c.state != ResourceState.ARCHIVED,
     )
     return and_(
         assets.c.burst_id.is_not(None),
         exists().where(
-            other.c.burst_id == assets.c.burst_id,
-            other.c.library == assets.c.library,
-            other.c.id != assets.c.id,
-            other.c.state == SourceState.PRESENT,
-            or_(~other.c.record_saved, other.c.incomplete.is_not(None), waits),
+            _OTHER.c.burst_id == assets.c.burst_id,
+            _OTHER.c.library == assets.c.library,
+            _OTHER.c.id != assets.c.id,
+            _OTHER.c.state == SourceState.PRESENT,
+            or_(~_OTHER.c.record_saved, _OTHER.c.incomplete.is_not(None), waits),
         ),
     )
 

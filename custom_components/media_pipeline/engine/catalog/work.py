@@ -1,6 +1,7 @@
 """The queue: every stage asks here "what lacks what I make?"."""
 
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, func, literal, or_, select
@@ -122,6 +123,7 @@ def to_compress(
     ).all()
 
 
+@lru_cache(128)
 def _wanted(content: Content, target_id: str) -> Any:
     """Which archived resources a target with this content gets."""
     originals = resources.c.role.in_([*ORIGINAL_ROLES, *WRITTEN_ROLES])
