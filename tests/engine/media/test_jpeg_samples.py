@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageChops, ImageStat
 
 from custom_components.media_pipeline.engine.media.data import Data
@@ -43,6 +44,7 @@ def test_the_same_as_pillow_sees(progressive: bool, bare: bool) -> None:
     raw = without_jfif(raw) if bare else raw
     frame = samples(raw)
     assert (frame.width, frame.height, frame.format.name) == (*SIZE, "yuv420p")
+    assert (frame.color_range, frame.colorspace) == (ColorRange.JPEG, Colorspace.ITU601)
     with Image.open(io.BytesIO(raw)) as image:
         image.draft("YCbCr", None)
         bands = image.split()

@@ -13,7 +13,7 @@ from ..errors import BrokenContainer
 
 _LEAST = 1 << 12
 _WINDOW = 1 << 16
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 
 
 class Data:
@@ -56,10 +56,12 @@ class Data:
         """Return where ``pattern`` (``width`` bytes long) first matches from ``start`` on."""
         tail = b""
         for at, chunk in self._chunks(start, self._size):
-            both = tail + chunk
-            if found := pattern.search(both):
+            # what lies across the border first, so that the chunk need not be copied
+            if tail and (found := pattern.search(tail + chunk[: width - 1])):
                 return at - len(tail) + found.start()
-            tail = both[1 - width :] if width > 1 else b""
+            if found := pattern.search(chunk):
+                return at + found.start()
+            tail = (tail + chunk[1 - width :])[1 - width :] if width > 1 else b""
         return None
 
     def crc32(self, start: int, end: int) -> int:

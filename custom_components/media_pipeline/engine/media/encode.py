@@ -105,7 +105,7 @@ def with_segments(raw: bytes, said: Metadata, note: bytes) -> bytes:
     mark = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
     segments = said.as_segments()
     own = raw[2:body] if not segments else b""
-    return b"".join((b"\xff\xd8", own, *segments, mark, raw[body:]))
+    return b"".join((b"\xff\xd8", own, *segments, mark, memoryview(raw)[body:]))
 
 
 def samples_for(
