@@ -12,7 +12,7 @@ import asyncssh
 
 from ..errors import TargetUnreachable
 from .sftp_session import SftpSession
-from .ssh_packets import send_in_bursts
+from .ssh_packets import in_bursts
 
 PIECE: Final = 1 << 20
 _AHEAD: Final = 4 << 20
@@ -41,13 +41,13 @@ async def pour(
         raise await _why(session, err) from err
     channel = cast("asyncssh.SSHClientChannel[bytes]", writer.channel)
     channel.set_write_buffer_limits(_AHEAD, _AHEAD // 2)
-    send_in_bursts(channel)
+    write = in_bursts(channel)
     try:
         async with aclosing(_read_ahead(pieces)) as ready:
             async for piece in ready:
                 try:
                     async with asyncio.timeout(_STALLED_SECONDS):
-                        writer.write(piece)
+                        write(piece)
                         await writer.drain()
                 except (asyncssh.Error, OSError) as err:
                     raise await _why(session, err) from err

@@ -21,7 +21,8 @@ class SourceReader:
         self._chunk = chunk
         self._at_once = max(1, _PIECE // chunk) * chunk
         self._fd = -1
-        self._piece = memoryview(b"")
+        self._piece = b""
+        self._at = 0
         self._turn = asyncio.Lock()
         self._in_use = threading.Lock()
         self._digest = hashlib.sha256()
@@ -51,17 +52,16 @@ class SourceReader:
     async def next(self) -> tuple[int, bytes] | None:
         """The next chunk and where it belongs; None at the end."""
         async with self._turn:
-            if not self._piece and not self._ended:
+            if self._at >= len(self._piece) and not self._ended:
                 try:
-                    piece = await asyncio.to_thread(self._read, self._at_once)
+                    self._piece = await asyncio.to_thread(self._read, self._at_once)
                 except OSError as err:
                     raise self._vanished(err) from err
-                self._piece = memoryview(piece)
-                self._ended = not piece
+                self._at, self._ended = 0, not self._piece
             if self._ended:
                 return None
-            data = bytes(self._piece[: self._chunk])
-            self._piece = self._piece[self._chunk :]
+            data = self._piece[self._at : self._at + self._chunk]  # no copy when it is all of it
+            self._at += len(data)
             offset, self.count = self.count, self.count + len(data)
             return offset, data
 
