@@ -21,7 +21,7 @@ from .sftp_link import SftpLink
 from .sftp_proof import hash_of
 from .sftp_resume import Start, is_still, proven_start, write_from
 from .sftp_session import SftpSession
-from .sftp_stream import PIECE, StreamRefused, pour
+from .sftp_stream import PIECE, READ_AT_ONCE, StreamRefused, pour
 from .sftp_sweep import remove_part
 from .sftp_transfer import chunk_of, upload
 from .source_reader import SourceReader
@@ -152,16 +152,18 @@ async def _through_shell(
     start: Start | None,
     on_bytes: Callable[[int], None] | None,
 ) -> None:
-    async def pieces(reader: SourceReader) -> AsyncGenerator[bytes]:
-        while (piece := await reader.next()) is not None:
-            yield piece[1]
-            if on_bytes is not None:
-                on_bytes(len(piece[1]))
-            await link.budget.sent(len(piece[1]))
+    async def pieces(reader: SourceReader) -> AsyncGenerator[memoryview]:
+        while (read := await reader.next()) is not None:
+            for at in range(0, len(read[1]), PIECE):
+                piece = memoryview(read[1])[at : at + PIECE]
+                yield piece
+                if on_bytes is not None:
+                    on_bytes(len(piece))
+                await link.budget.sent(len(piece))
 
     script = f"cd {quote(shell.folder)} && {write_from(start, f'./{part}')}"
     async with _opened(session, part, start) as file:
-        async with SourceReader(item.source, PIECE) as reader:
+        async with SourceReader(item.source, READ_AT_ONCE) as reader:
             await _skip(reader, start)
             command = f"sh -c {quote(script)}"
             await pour(session, command, pieces(reader), seconds=_SETTLE_SECONDS)

@@ -5,7 +5,7 @@ that costs a fifth of the processor time at both ends.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast, override
 
 
@@ -53,6 +53,12 @@ class _Gathering(asyncio.Transport):
         if not self._packets:
             self._loop.call_soon(self._send)
         self._packets.append(data)
+
+    @override
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        """At once: what comes together was gathered already."""
+        self._packets.extend(list_of_data)
+        self._send()
 
     def _send(self) -> None:
         packets, self._packets = self._packets, []
