@@ -63,30 +63,36 @@ async def _work(order: Order, answer: Answer) -> None:
     began = time.monotonic()
     try:
         await target.open()
-        if order.case == "up":
-            await _up(target, order)
+        proven = await _up(target, order) if order.case == "up" else set()
         if order.case == "down":
             await _down(target, order)
         else:
             before = time.monotonic()
-            await _prove(target, order)
+            await _prove(target, order, proven)
             answer.prove_s = time.monotonic() - before
     finally:
         await target.close()
     answer.wall_s = time.monotonic() - began
 
 
-async def _up(target: SftpTarget, order: Order) -> None:
+async def _up(target: SftpTarget, order: Order) -> set[str]:
+    """Deliver; returns the paths whose files were hashed there, and compared, on the way."""
+    proven: set[str] = set()
     async with Together(target, _PARALLEL) as together, asyncio.TaskGroup() as group:
         # as the sync stage does it
         slots = asyncio.Semaphore(together.callers)
 
         async def send(source: str, path: str, size: int, sha256: str) -> None:
             async with slots:
-                await together.deliver(Path(source), path, size=size, sha256=sha256, mtime=_MTIME)
+                delivery = await together.deliver(
+                    Path(source), path, size=size, sha256=sha256, mtime=_MTIME
+                )
+                if delivery.proof is not None and delivery.path == path:
+                    proven.add(path)
 
         for file in order.files:
             group.create_task(send(*file))
+    return proven
 
 
 async def _down(target: SftpTarget, order: Order) -> None:
@@ -98,9 +104,12 @@ async def _down(target: SftpTarget, order: Order) -> None:
             raise Wrong(f"{path} came back with other bytes")
 
 
-async def _prove(target: SftpTarget, order: Order) -> None:
-    proofs = await target.prove([ProofRequest(path, size) for _, path, size, _ in order.files])
-    for proof, (_, path, _, sha256) in zip(proofs, order.files, strict=True):
+async def _prove(target: SftpTarget, order: Order, proven: set[str]) -> None:
+    files = [file for file in order.files if file[1] not in proven]
+    if not files:
+        return
+    proofs = await target.prove([ProofRequest(path, size) for _, path, size, _ in files])
+    for proof, (_, path, _, sha256) in zip(proofs, files, strict=True):
         if proof.sha256 != sha256:
             raise Wrong(f"{path} is not what was sent")
 

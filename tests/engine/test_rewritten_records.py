@@ -42,6 +42,10 @@ def state_of(connection: Connection, copy_id: int) -> str:
     )
 
 
+def proven_at(connection: Connection, copy_id: int) -> int | None:
+    return connection.execute(select(copies.c.proven_at).where(copies.c.id == copy_id)).scalar_one()
+
+
 async def test_sent_while_it_was_written_anew(world: World) -> None:
     async with world.core() as core:
         await run(core)
@@ -57,6 +61,25 @@ async def test_sent_while_it_was_written_anew(world: World) -> None:
         assert await core.catalog.read(state_of, copy) == "verified"
         assert hashlib.sha256((world.target / path).read_bytes()).hexdigest() == sha256
         assert not [event for event in world.events if event.type == "copy_lost"]
+
+
+async def test_proven_on_the_way_while_it_was_written_anew(world: World) -> None:
+    """A proof that came with the delivery is of the bytes that were delivered."""
+    async with world.core() as core:
+        await run(core)
+        resource, copy, sha256, size, path = await core.catalog.read(a_record)
+        for sent, state in ((OTHER, "pending"), (sha256, "verified")):
+            await core.catalog.write(
+                copy_results.copy_sent,
+                resource,
+                "disk",
+                path=path,
+                size=size,
+                sha256=sent,
+                proof=ProofMethod.REMOTE_HASH,
+            )
+            assert await core.catalog.read(state_of, copy) == state
+            assert (await core.catalog.read(proven_at, copy) is not None) == (state == "verified")
 
 
 async def test_proven_while_it_was_written_anew(world: World) -> None:

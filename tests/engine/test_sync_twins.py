@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from custom_components.media_pipeline.engine.core import Core
-from custom_components.media_pipeline.engine.model import RunOutcome
+from custom_components.media_pipeline.engine.model import RunOutcome, Stage
 from custom_components.media_pipeline.engine.stages import sync
+from custom_components.media_pipeline.engine.targets import sftp_channels, sftp_parts, together
 from custom_components.media_pipeline.engine.targets.base import Delivery
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
 from tests.support.sshd import RealSshd, find_sshd
@@ -82,6 +83,22 @@ async def test_a_moved_photo_is_copied_there(world: World, served: Served) -> No
     assert set(new) == {delivery.path for delivery in served.deliveries} != set()
     assert new == {path: sha256 for path, sha256 in hashes(world.archive).items() if path in new}
     assert served.sent == 0
+
+
+async def test_hashed_before_it_got_its_name_is_verified(
+    world: World, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server hashed needs no second look; verify is not run here."""
+    for name in ("RESUMABLE", "_STREAM_FROM"):
+        monkeypatch.setattr(sftp_parts, name, 1)
+    monkeypatch.setattr(sftp_channels, "FAR", 60.0)
+    monkeypatch.setattr(together, "SMALL", 0)
+    async with world.core() as core:
+        await run(core, Stage.INGEST, Stage.SYNC)
+
+        nas = (await core.board.refresh()).targets["nas"]
+        assert 0 < nas.verified <= nas.copies
+    assert set(hashes(served.root).values()) == set(hashes(world.archive).values())
 
 
 async def test_rot_does_not_spread_and_is_found(world: World, served: Served) -> None:

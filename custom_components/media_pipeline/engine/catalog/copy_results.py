@@ -24,11 +24,13 @@ def copy_sent(
     size: int,
     sha256: str,
     stored_sha256: str | None = None,
+    proof: ProofMethod | None = None,
 ) -> None:
     """A file was published at a target; it counts for nothing until it is proven.
 
-    ``size`` and ``stored_sha256`` are of what lies there; None when those are the file's own bytes.
-    A record that was written anew while its older text was sent is sent again.
+    ``proof`` is how that was done on the way already. ``size`` and ``stored_sha256`` are of what
+    lies there; None when those are the file's own bytes. A record that was written anew while its
+    older text was sent is sent again.
     """
     now = connection.execute(
         select(resources.c.sha256).where(resources.c.id == resource_id)
@@ -46,6 +48,13 @@ def copy_sent(
         "next_attempt": 0,
         "error": None,
     }
+    if proof is not None and now == sha256:
+        row |= {
+            "state": CopyState.VERIFIED,
+            "method": proof,
+            "proven_at": row["sent_at"],
+            "attempts": 0,
+        }
     # the failed tries are forgotten when it is proven, not before: a target that spoils what it is
     # given would be sent the same file for ever
     connection.execute(

@@ -202,7 +202,9 @@ class Sync:
         if twin is not None and delivery.twin_differs:
             _LOGGER.warning("a copy at a target turned out to be wrong: %s", twin.path)
             await context.catalog.write(doubt, twin.id)
-        sent = partial(copy_results.copy_sent, stored_sha256=delivery.stored_sha256)
+        sent = partial(
+            copy_results.copy_sent, stored_sha256=delivery.stored_sha256, proof=delivery.proof
+        )
         await context.catalog.write(
             copy_results.copy_delivered if config.hand_off else sent,
             row.id,
@@ -212,6 +214,8 @@ class Sync:
             sha256=row.sha256,
         )
         context.progress.done(self.stage, row.size, row.id)
+        if delivery.proof is not None and not config.hand_off:
+            context.progress.done(Stage.VERIFY, row.size)
         context.control.announce()
 
     @staticmethod

@@ -47,7 +47,7 @@ class TargetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file that was published at the target. Not a proof: ``Target.prove`` makes that."""
+    """A file that was published at the target. No proof unless it says so: see ``Target.prove``."""
 
     path: str
     """Where it lies; differs from the asked path when foreign data was in the way."""
@@ -59,6 +59,8 @@ class Delivery:
     """
     twin_differs: bool = False
     """True when the copy that was to be copied there has other bytes; see ``CopiesThere``."""
+    proof: ProofMethod | None = None
+    """How the published file itself was hashed already, with the right result; None: it was not."""
 
 
 @dataclass(frozen=True, slots=True)

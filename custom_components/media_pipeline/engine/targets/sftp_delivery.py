@@ -41,14 +41,14 @@ async def deliver(
         if free is not None and free < item.size + link.config.reserve_bytes:
             raise TargetFull(f"no room for {item.size} bytes", path=session.root)
         await session.make_folder(parent_of(final))
-        part, twin_differs = None, False
+        part, proof, twin_differs = None, None, False
         if twin is not None:
             try:
                 part = await copy_twin(link, session, item, twin, final)
             except TwinDiffers:
                 twin_differs = True
         if part is None:
-            part = await write_part(link, session, item, final, on_bytes)
+            part, proof = await write_part(link, session, item, final, on_bytes)
         try:
             delivery = await _publish(link, session, item, part, final, replace=replace)
         except BaseException:  # cancelled too: no half file may stay behind
@@ -56,8 +56,9 @@ async def deliver(
             raise
         if delivery.already_there:
             await link.discard(session, part)
+            proof = None  # that is another file
         link.settled(part)
-        return replace_fields(delivery, twin_differs=twin_differs)
+        return replace_fields(delivery, twin_differs=twin_differs, proof=proof)
 
 
 async def _choose(

@@ -13,12 +13,13 @@ from typing import Final
 import asyncssh
 
 from ..errors import FileVanished, TargetUnreachable
+from ..model import ProofMethod
 from .base import Shipment
 from .paths import part_path
 from .remote_hash import RemoteShell
 from .sftp_channels import is_far, opened_widely
 from .sftp_link import SftpLink
-from .sftp_proof import hash_of
+from .sftp_proof import told_of
 from .sftp_resume import Start, is_still, proven_start, write_from
 from .sftp_session import SftpSession
 from .sftp_stream import PIECE, READ_AT_ONCE, StreamRefused, pour
@@ -35,7 +36,7 @@ _SETTLE_SECONDS: Final = 300
 
 
 class _OtherBytes(Exception):
-    """A part that was to be gone on with does not hold what it should."""
+    """A part does not hold what it should, and the source is not to blame."""
 
 
 async def write_part(
@@ -44,22 +45,23 @@ async def write_part(
     item: Shipment,
     final: str,
     on_bytes: Callable[[int], None] | None,
-) -> str:
-    """Write ``item`` to a part file beside ``final`` and flush it; returns the part's path.
+) -> tuple[str, ProofMethod | None]:
+    """Write ``item`` to a part file beside ``final`` and flush it.
 
-    Raises SourceFileChanged, FileVanished or a ``TargetUnavailableError``; then nothing stays,
-    except the part of a big file when the connection was cut or the caller was cancelled.
+    Returns the part's path and how what lies there was hashed, when it was. Raises
+    SourceFileChanged, FileVanished or a ``TargetUnavailableError``; then nothing stays, except the
+    part of a big file when the connection was cut or the caller was cancelled.
     """
     kept = part_path(final, item.sha256[:12])
     if item.size <= RESUMABLE or kept in link.writing:
-        return await _write_once(link, session, item, part_path(final), on_bytes)
+        return await _write_once(link, session, item, part_path(final), on_bytes), None
     link.writing.add(kept)
     try:
         if not await is_still(link, session, kept):  # somebody else is sending the same file
-            return await _write_once(link, session, item, part_path(final), on_bytes)
+            return await _write_once(link, session, item, part_path(final), on_bytes), None
         link.begun.add(kept)
         link.settled(kept)
-        return await _write_kept(link, session, item, kept, on_bytes)
+        return kept, await _write_kept(link, session, item, kept, on_bytes)
     finally:
         link.writing.discard(kept)
 
@@ -86,13 +88,17 @@ async def _write_kept(
     item: Shipment,
     part: str,
     on_bytes: Callable[[int], None] | None,
-) -> str:
+) -> ProofMethod | None:
+    # Where the server hashes, what it stored is compared before it gets its name; what is sent
+    # need not be hashed here too, which takes a fifth of the whole on a fast line.
+    there = link.shell is not None and link.streams and not link.config.rules.read_back
+    proof: ProofMethod | None = None
     try:
         start = await proven_start(link, session, item, part)
         try:
-            await _fill(link, session, item, part, start, on_bytes)
-            if start and await hash_of(link, session, part, item.size) != item.sha256:
-                raise _OtherBytes
+            await _fill(link, session, item, part, start, on_bytes, hashed=not there)
+            if start or there:
+                proof = await _compare(link, session, item, part)
         except _OtherBytes:
             await remove_part(session, part)
             await _fill(link, session, item, part, None, on_bytes)
@@ -101,7 +107,18 @@ async def _write_kept(
     except BaseException:  # all else makes what is there useless
         await link.discard(session, part)
         raise
-    return part
+    return proof
+
+
+async def _compare(link: SftpLink, session: SftpSession, item: Shipment, part: str) -> ProofMethod:
+    """Have what lies there hashed. Raises SourceFileChanged or _OtherBytes when that is wrong."""
+    sha256, method = await told_of(link, session, part, item.size)
+    if sha256 == item.sha256:
+        return method
+    async with SourceReader(item.source, READ_AT_ONCE) as reader:
+        await reader.skip(item.size)
+        reader.check(item.size, item.sha256)
+    raise _OtherBytes
 
 
 async def _fill(
@@ -111,12 +128,16 @@ async def _fill(
     part: str,
     start: Start | None,
     on_bytes: Callable[[int], None] | None,
+    *,
+    hashed: bool = True,
 ) -> None:
     wide = item.size > RESUMABLE and is_far(session)
     if link.shell is not None and link.streams and item.size >= _STREAM_FROM and not wide:
         try:
             async with link.streaming:
-                await _through_shell(link, link.shell, session, item, part, start, on_bytes)
+                await _through_shell(
+                    link, link.shell, session, item, part, start, on_bytes, hashed=hashed
+                )
         except StreamRefused as err:
             await link.stream_refused(session, err)
             start = None
@@ -151,6 +172,8 @@ async def _through_shell(
     part: str,
     start: Start | None,
     on_bytes: Callable[[int], None] | None,
+    *,
+    hashed: bool,
 ) -> None:
     async def pieces(reader: SourceReader) -> AsyncGenerator[memoryview]:
         while (read := await reader.next()) is not None:
@@ -163,7 +186,7 @@ async def _through_shell(
 
     script = f"cd {quote(shell.folder)} && {write_from(start, f'./{part}')}"
     async with _opened(session, part, start) as file:
-        async with SourceReader(item.source, READ_AT_ONCE) as reader:
+        async with SourceReader(item.source, READ_AT_ONCE, hashed=hashed) as reader:
             await _skip(reader, start)
             command = f"sh -c {quote(script)}"
             await pour(session, command, pieces(reader), seconds=_SETTLE_SECONDS)

@@ -65,8 +65,17 @@ async def look_at(session: SftpSession, paths: Sequence[str]) -> dict[str, Found
 
 async def hash_of(link: SftpLink, session: SftpSession, path: str, size: int) -> str | None:
     """SHA-256 of one file that is known to be there; None when it can't be read."""
-    hashes = await _hash_there(link, session, {path: size})
-    return (hashes or await _read_all_back(link, session, {path})).get(path)
+    return (await told_of(link, session, path, size))[0]
+
+
+async def told_of(
+    link: SftpLink, session: SftpSession, path: str, size: int
+) -> tuple[str | None, ProofMethod]:
+    """As ``hash_of``, and how it was found out."""
+    if hashes := await _hash_there(link, session, {path: size}):
+        return hashes.get(path), ProofMethod.REMOTE_HASH
+    hashes = await _read_all_back(link, session, {path})
+    return hashes.get(path), ProofMethod.READ_BACK
 
 
 async def hash_of_start(link: SftpLink, session: SftpSession, path: str, size: int) -> str | None:

@@ -15,8 +15,11 @@ _PIECE: Final = 1 << 20
 class SourceReader:
     """Use as a context manager. Raises FileVanished when the file can't be read."""
 
-    def __init__(self, source: Path, chunk: int) -> None:
-        """``chunk`` bytes are handed out at a time; read ahead are up to 1 MiB."""
+    def __init__(self, source: Path, chunk: int, *, hashed: bool = True) -> None:
+        """``chunk`` bytes are handed out at a time; read ahead are up to 1 MiB.
+
+        Not ``hashed`` is for what will be hashed where it arrives; ``check`` then sees the size.
+        """
         self._source = source
         self._chunk = chunk
         self._at_once = max(1, _PIECE // chunk) * chunk
@@ -26,6 +29,7 @@ class SourceReader:
         self._turn = asyncio.Lock()
         self._in_use = threading.Lock()
         self._digest = hashlib.sha256()
+        self._hashed = hashed
         self._ended = False
         self.count = 0
         """Bytes handed out or skipped."""
@@ -54,7 +58,7 @@ class SourceReader:
         async with self._turn:
             if self._at >= len(self._piece) and not self._ended:
                 try:
-                    self._piece = await asyncio.to_thread(self._read, self._at_once)
+                    self._piece = await asyncio.to_thread(self._read, self._at_once, self._hashed)
                 except OSError as err:
                     raise self._vanished(err) from err
                 self._at, self._ended = 0, not self._piece
@@ -67,18 +71,19 @@ class SourceReader:
 
     def check(self, size: int, sha256: str) -> None:
         """At the end: raise SourceFileChanged unless the file had these bytes."""
-        if self.count != size or self._digest.hexdigest() != sha256:
+        if self.count != size or (self._hashed and self._digest.hexdigest() != sha256):
             raise SourceFileChanged(
                 f"{self._source} changed since it was proven", path=str(self._source)
             )
 
     def _skip(self, size: int) -> int:
-        return len(self._read(size))
+        return len(self._read(size, True))
 
-    def _read(self, size: int) -> bytes:
+    def _read(self, size: int, hashed: bool) -> bytes:
         with self._in_use:
             piece = os.read(self._fd, size) if self._fd >= 0 else b""
-            self._digest.update(piece)
+            if hashed:
+                self._digest.update(piece)
         return piece
 
     async def __aexit__(self, *_: object) -> None:
