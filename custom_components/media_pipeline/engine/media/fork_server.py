@@ -24,7 +24,13 @@ from ..children import die_with_parent, let_it_be_killed_first
 LONGEST: Final = 128
 """Bytes of a message."""
 _NEEDED: Final = ("photo", "video", "preview", "probe_photo", "probe_video", "share", "motion")
-_LIBRARIES: Final = ("pillow_heif", "mozjpeg_lossless_optimization")
+# the last two are loaded by PyAV when it opens a file
+_LIBRARIES: Final = (
+    "pillow_heif",
+    "mozjpeg_lossless_optimization",
+    "av.subtitles.stream",
+    "encodings.ascii",
+)
 
 
 def main() -> NoReturn:
