@@ -43,7 +43,9 @@ def state_of(connection: Connection, copy_id: int) -> str:
 
 
 def proven_at(connection: Connection, copy_id: int) -> int | None:
-    return connection.execute(select(copies.c.proven_at).where(copies.c.id == copy_id)).scalar_one()
+    query = select(copies.c.proven_at).where(copies.c.id == copy_id)
+    found: int | None = connection.execute(query).scalar_one()
+    return found
 
 
 async def test_sent_while_it_was_written_anew(world: World) -> None:

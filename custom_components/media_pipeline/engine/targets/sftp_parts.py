@@ -175,18 +175,19 @@ async def _through_shell(
     *,
     hashed: bool,
 ) -> None:
-    async def pieces(reader: SourceReader) -> AsyncGenerator[memoryview]:
-        while (read := await reader.next()) is not None:
-            for at in range(0, len(read[1]), PIECE):
-                piece = memoryview(read[1])[at : at + PIECE]
-                yield piece
-                if on_bytes is not None:
-                    on_bytes(len(piece))
-                await link.budget.sent(len(piece))
+    # what is limited goes out evenly
+    at_once = PIECE if link.config.bandwidth else READ_AT_ONCE
+
+    async def pieces(reader: SourceReader) -> AsyncGenerator[bytes]:
+        while (piece := await reader.next()) is not None:
+            yield piece[1]
+            if on_bytes is not None:
+                on_bytes(len(piece[1]))
+            await link.budget.sent(len(piece[1]))
 
     script = f"cd {quote(shell.folder)} && {write_from(start, f'./{part}')}"
     async with _opened(session, part, start) as file:
-        async with SourceReader(item.source, READ_AT_ONCE, hashed=hashed) as reader:
+        async with SourceReader(item.source, at_once, hashed=hashed) as reader:
             await _skip(reader, start)
             command = f"sh -c {quote(script)}"
             await pour(session, command, pieces(reader), seconds=_SETTLE_SECONDS)

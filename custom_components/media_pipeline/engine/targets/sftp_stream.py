@@ -12,11 +12,11 @@ import asyncssh
 
 from ..errors import TargetUnreachable
 from .sftp_session import SftpSession
-from .ssh_packets import Bytes, in_bursts
+from .ssh_packets import in_bursts
 
-PIECE: Final = 4 << 20
+PIECE: Final = 1 << 20
 READ_AT_ONCE: Final = 4 << 20
-"""Each read is a trip to another thread and back, which costs as much as half a MiB's way out."""
+"""Of a big file on a fast line: each read is a trip to another thread and back."""
 _AHEAD: Final = 4 << 20
 """Bytes that wait in memory for the server to take them; twice what it takes at once."""
 _STALLED_SECONDS: Final = 300
@@ -28,7 +28,7 @@ class StreamRefused(Exception):
 
 
 async def pour(
-    session: SftpSession, command: str, pieces: AsyncGenerator[Bytes], *, seconds: float
+    session: SftpSession, command: str, pieces: AsyncGenerator[bytes], *, seconds: float
 ) -> bytes:
     """Run a command, send it ``pieces`` as input, and return what it printed.
 
@@ -84,10 +84,10 @@ async def _why(session: SftpSession, err: Exception) -> Exception:
     return await session.explain(asyncssh.ConnectionLost(str(err)), "")
 
 
-async def _read_ahead(pieces: AsyncGenerator[Bytes]) -> AsyncGenerator[Bytes]:
+async def _read_ahead(pieces: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """The same pieces, each fetched while the one before is being used."""
 
-    async def one() -> Bytes | None:
+    async def one() -> bytes | None:
         return await anext(pieces, None)
 
     task = asyncio.create_task(one())

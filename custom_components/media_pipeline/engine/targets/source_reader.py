@@ -16,7 +16,7 @@ class SourceReader:
     """Use as a context manager. Raises FileVanished when the file can't be read."""
 
     def __init__(self, source: Path, chunk: int, *, hashed: bool = True) -> None:
-        """``chunk`` bytes are handed out at a time; read ahead are up to 1 MiB.
+        """``chunk`` bytes are handed out at a time; read at a time is about 1 MiB or more.
 
         Not ``hashed`` is for what will be hashed where it arrives; ``check`` then sees the size.
         """

@@ -35,10 +35,7 @@ def lighten(conn: asyncssh.SSHClientConnection) -> None:
     _Light(conn).take_over()
 
 
-type Bytes = bytes | memoryview[int]
-
-
-def in_bursts(channel: Any) -> Callable[[Bytes], None]:
+def in_bursts(channel: Any) -> Callable[[bytes], None]:
     """Return what writes to a channel that was just opened: only when a quarter of it is free.
 
     A server makes room in small steps, and the library would send three packets for each, waking it
@@ -50,7 +47,7 @@ def in_bursts(channel: Any) -> Callable[[Bytes], None]:
         "_send_state", "_send_window", "_pause_resume_writing", "_conn",
     )  # fmt: skip
     if not all(hasattr(channel, name) for name in names):
-        return cast("Callable[[Bytes], None]", channel.write)
+        return cast("Callable[[bytes], None]", channel.write)
     flush, enough = channel._flush_send_buf, channel._send_window // 4
 
     def flush_later() -> None:
@@ -61,7 +58,7 @@ def in_bursts(channel: Any) -> Callable[[Bytes], None]:
         else:  # what waits must hold up its writer: the rest of the file would come into memory
             channel._pause_resume_writing()
 
-    def write(data: Bytes) -> None:
+    def write(data: bytes) -> None:
         if channel._send_state != "open":
             raise BrokenPipeError("the channel is not open for sending")
         channel._send_buf.append((memoryview(data), None))
