@@ -35,7 +35,8 @@ def _photo(of: Any, source: Path, made: Path, what: str) -> None:
     preset = jobs.PhotoPreset(format=jobs.PhotoFormat(what))
     with source.open("rb") as file:
         data = of("data").Data(file)
-        said = of("metadata").Metadata.of(data, of("jpeg").jpeg_layout(data))
+        # the walk through the whole file is a part of ours as a whole: the others do none
+        said = of("metadata").Metadata.of(data, of("jpeg").head_segments(data))
         file.seek(0)
         if preset.format is jobs.PhotoFormat.JPEG_LOSSLESS:
             made.write_bytes(encode.repack(file.read(), said))

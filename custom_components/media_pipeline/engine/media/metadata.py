@@ -1,6 +1,6 @@
 """All that a JPEG says about itself, kept as bytes and carried over to whatever is made of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -27,12 +27,12 @@ class Metadata:
     segments: tuple[tuple[int, bytes], ...]
 
     @classmethod
-    def of(cls, data: Data, layout: JpegLayout) -> Metadata:
-        """Read all that is no picture data."""
+    def of(cls, data: Data, segments: Iterable[Segment]) -> Metadata:
+        """Read all that is no picture data; ``segments`` are those before the first scan."""
         return cls(
             tuple(
                 (segment.marker, data.read(segment.body, segment.end - segment.body))
-                for segment in layout.segments
+                for segment in segments
                 if is_metadata(segment)
             )
         )

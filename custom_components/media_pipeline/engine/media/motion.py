@@ -111,7 +111,7 @@ def _packet(own: bytes | None, kind: str, film: int, moment: int) -> bytes:
 def _jpeg(still: bytes, film: bytes, moment: int) -> bytes:
     data = Data(io.BytesIO(still))
     layout = jpeg_layout(data)
-    said = Metadata.of(data, layout)
+    said = Metadata.of(data, layout.segments)
     if any(m == 0xE2 and body.startswith(b"MPF\0") for m, body in said.segments):
         raise LeftAlone(Reason.JPEG_EXTRAS, "second picture")
     if still[layout.end :].strip(b"\0"):
@@ -132,8 +132,8 @@ def _prove_jpeg(made: bytes, still: bytes, film: bytes) -> None:
     same = (
         made[new.end :] == film
         and made[new.frame.start : new.end] == still[old.frame.start : old.end]
-        and Metadata.of(Data(io.BytesIO(made)), new).exif
-        == Metadata.of(Data(io.BytesIO(still)), old).exif
+        and Metadata.of(Data(io.BytesIO(made)), new.segments).exif
+        == Metadata.of(Data(io.BytesIO(still)), old.segments).exif
     )
     if not same:
         raise LeftAlone(Reason.VERIFY_FAILED, "the motion photo differs from its parts")

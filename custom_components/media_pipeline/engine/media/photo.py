@@ -75,7 +75,7 @@ def _compress(
         layout = jpeg_layout(data)
         pixels = _refuse_what_would_lose(data, layout, preset)
         check_memory(pixels, preset.format)
-        said = Metadata.of(data, layout)
+        said = Metadata.of(data, layout.segments)
         if captions is not None:
             said = said.with_captions(captions)
         source_size = len(data)
@@ -184,7 +184,7 @@ def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) 
         if kind == "jpeg":
             with _open(io.BytesIO(written)) as result:
                 after = _Glance.of(result, exact=bool(before.exact), mode=before.mode)
-            copied = Metadata.of(data, jpeg_layout(data)).segments
+            copied = Metadata.of(data, jpeg_layout(data).segments).segments
             same = not said.segments or copied[:-1] == said.segments
         else:
             with _open(io.BytesIO(written), "AVIF", "WEBP", "HEIF") as result:
