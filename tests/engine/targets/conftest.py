@@ -38,6 +38,16 @@ def need_sshd() -> None:
         pytest.skip("sshd is not installed: scripts/setup --all")
 
 
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RealSshd]:
+    """A real OpenSSH server of its own."""
+    need_sshd()
+    (tmp_path / "served").mkdir()
+    made = await RealSshd(tmp_path / "served").start()
+    yield made
+    await made.close()
+
+
 async def make_place(kind: str, root: Path) -> Place:
     root.mkdir(parents=True, exist_ok=True)
     if kind == "folder":

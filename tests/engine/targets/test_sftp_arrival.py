@@ -1,6 +1,5 @@
 """A big file over SSH is compared with what the server stored, before it gets its name."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from custom_components.media_pipeline.engine.targets.base import ProofRequest, T
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
 from tests.support.sshd import RealSshd
 
-from .conftest import need_sshd
 from .place import make_sample, send
 
 PATH = "2024/05/IMG_0001.MOV"
@@ -27,15 +25,6 @@ def smaller_big_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sftp_parts, "RESUMABLE", 10_000_000)
     # a busy machine answers late, as on a line with latency, where another way is taken
     monkeypatch.setattr(sftp_channels, "FAR", 60.0)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RealSshd]:
-    need_sshd()
-    (tmp_path / "served").mkdir()
-    made = await RealSshd(tmp_path / "served").start()
-    yield made
-    await made.close()
 
 
 @pytest.fixture
@@ -139,29 +128,3 @@ async def test_a_source_of_another_size(
     with pytest.raises(SourceFileChanged):
         await send(target, sample, PATH, size=SIZE + change)
     assert files(server) == []
-
-
-async def test_cut_before_it_was_compared(
-    server: RealSshd, target: SftpTarget, tmp_path: Path
-) -> None:
-    """The next try goes on, compares all of it, and it is proven."""
-    sample, under_way = make_sample(tmp_path, SIZE), asyncio.Event()
-    count = 0
-
-    def note(size: int) -> None:
-        nonlocal count
-        count += size
-        if count > SIZE // 2:
-            under_way.set()
-
-    task = asyncio.create_task(send(target, sample, PATH, on_bytes=note))
-    await under_way.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert [path.suffix for path in files(server)] in ([".mp-part"], [])
-
-    delivery = await send(target, sample, PATH)
-
-    assert delivery.proof is ProofMethod.REMOTE_HASH
-    assert [path.read_bytes() for path in files(server)] == [sample.data]

@@ -167,8 +167,9 @@ async def test_cancelled_big_file_goes_on_later(remote: Place, tmp_path: Path) -
     assert remote.files() == {kept_part(sample)}
     counts: list[int] = []
 
-    await send(target, sample, PATH, on_bytes=counts.append)
+    delivery = await send(target, sample, PATH, on_bytes=counts.append)
 
+    assert delivery.proof is not None  # what was there before was compared, too
     assert (remote.root / PATH).read_bytes() == sample.data
     assert sum(counts) < SIZE
     assert remote.files() == {PATH}

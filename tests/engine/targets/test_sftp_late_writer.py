@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from custom_components.media_pipeline.engine.targets.base import (
 from custom_components.media_pipeline.engine.targets.sftp import SftpTarget
 from tests.support.sshd import RealSshd
 
-from .conftest import need_sshd
 from .place import Sample, make_sample, send
 
 PATH = "2024/05/IMG_0001.MOV"
@@ -34,15 +33,6 @@ def smaller_big_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sftp_resume, "_STILL_SECONDS", 0.3)
     # a busy machine answers late, as on a line with latency, where another way is taken
     monkeypatch.setattr(sftp_channels, "FAR", 60.0)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RealSshd]:
-    need_sshd()
-    (tmp_path / "served").mkdir()
-    made = await RealSshd(tmp_path / "served").start()
-    yield made
-    await made.close()
 
 
 def new_target(server: RealSshd, identity: TargetIdentity = TargetIdentity()) -> SftpTarget:  # noqa: B008
