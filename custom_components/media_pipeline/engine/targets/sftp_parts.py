@@ -145,7 +145,7 @@ async def _fill(
         else:
             return
     async with _opened(session, part, start) as file:
-        async with SourceReader(item.source, chunk_of(file)) as reader:
+        async with SourceReader(item.source, chunk_of(file), hashed=hashed) as reader:
             await _skip(reader, start)
             async with AsyncExitStack() as stack:
                 files = [file]
