@@ -41,11 +41,12 @@ def _photo(of: Any, source: Path, made: Path, what: str) -> None:
         if preset.format is jobs.PhotoFormat.JPEG_LOSSLESS:
             made.write_bytes(encode.repack(file.read(), said))
             return
+        samples = encode.samples_for(preset, data, of("jpeg").jpeg_layout(data))
+        if samples is not None:
+            made.write_bytes(encode.encode_samples(samples, preset, said))
+            return
         with Image.open(file, formats=("JPEG", "MPO")) as image:
-            samples = encode.samples_for(preset, image, said, data)
-            if samples is None:
-                image.load()
-            made.write_bytes(encode.encode(image, preset, said, samples))
+            made.write_bytes(encode.encode(image, preset, said, data))
 
 
 def _film(of: Any, source: Path, made: Path, what: str) -> None:

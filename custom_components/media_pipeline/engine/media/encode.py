@@ -4,15 +4,15 @@ import io
 import os
 from typing import Any, Final
 
-from av import VideoFrame
 from PIL import Image
 
 from ..errors import MediaWorkerMemory
 from .avif import can_hold, encode_avif
 from .data import Data
 from .jobs import PhotoFormat, PhotoPreset, Reason
-from .jpeg import head_segments, jpeg_layout
+from .jpeg import JpegLayout, head_segments, jpeg_layout
 from .jpeg_samples import jpeg_samples
+from .jpeg_turbo import StoredSamples, stored_samples
 from .memory import memory_available
 from .metadata import EXIF_HEADER, Metadata, is_metadata
 from .outcome import LeftAlone
@@ -65,11 +65,12 @@ def encode(
     image: Image.Image,
     preset: PhotoPreset,
     said: Metadata,
-    samples: VideoFrame | None = None,
+    stored: Data | None = None,
 ) -> bytes:
     """Return the picture in the preset's format with this metadata and, in a JPEG, our mark.
 
-    ``samples`` are those of the same picture, see ``samples_for``.
+    ``stored`` is the JPEG with the very same picture, if there is one: where AVIF can take its
+    samples as they lie there, ``image`` need not be decoded.
     Raises LeftAlone when the format can't hold the picture or what it says about itself.
     """
     if preset.format is PhotoFormat.JPEG:
@@ -83,10 +84,27 @@ def encode(
             optimize=True,
             subsampling="4:2:0",
         )
-        return with_segments(buffer.getvalue(), said, b" q%d" % preset.quality)
+        return _finished(buffer.getvalue(), preset, said)
     if said.only_jpeg_holds:
         raise LeftAlone(Reason.METADATA, "IPTC, comments or unknown parts")
-    return _modern(image, preset, said, samples)
+    return _modern(image, preset, said, stored)
+
+
+def samples_for(preset: PhotoPreset, data: Data, layout: JpegLayout) -> StoredSamples | None:
+    """The samples of a photo that can be written again as they lie there."""
+    size = data.number(layout.frame.body + 3, 2), data.number(layout.frame.body + 1, 2)
+    if preset.format is not PhotoFormat.JPEG or _is_above(size, preset.cap_pixels):
+        return None
+    return stored_samples(data, layout)
+
+
+def encode_samples(samples: StoredSamples, preset: PhotoPreset, said: Metadata) -> bytes:
+    """``encode`` for what ``samples_for`` found."""
+    return _finished(samples.as_jpeg(preset.quality), preset, said)
+
+
+def _finished(raw: bytes, preset: PhotoPreset, said: Metadata) -> bytes:
+    return with_segments(raw, said, b" q%d" % preset.quality)
 
 
 def repack(raw: bytes, said: Metadata) -> bytes:
@@ -108,18 +126,7 @@ def with_segments(raw: bytes, said: Metadata, note: bytes) -> bytes:
     return b"".join((b"\xff\xd8", own, *segments, mark, memoryview(raw)[body:]))
 
 
-def samples_for(
-    preset: PhotoPreset, image: Image.Image, said: Metadata, data: Data
-) -> VideoFrame | None:
-    """The picture as stored in the JPEG ``data``, when it can be encoded as it lies there."""
-    if preset.format is not PhotoFormat.AVIF or said.orientation != 1 or not can_hold(image):
-        return None
-    return jpeg_samples(data, jpeg_layout(data))
-
-
-def _modern(
-    image: Image.Image, preset: PhotoPreset, said: Metadata, samples: VideoFrame | None
-) -> bytes:
+def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata, stored: Data | None) -> bytes:
     """AVIF, WebP or HEIC."""
     profile = image.info.get("icc_profile")
     if image.mode == "L" and profile and preset.format is not PhotoFormat.AVIF:
@@ -128,11 +135,12 @@ def _modern(
         if max(image.size) > _LONGEST_WEBP:
             raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{max(image.size)} in a row")
     elif said.orientation != 1:
-        image = image.transpose(TURNS[said.orientation])
+        image, stored = image.transpose(TURNS[said.orientation]), None
     exif, xmp = handed_over(said, preset.format, image.size)
     if preset.format is PhotoFormat.AVIF and can_hold(image):
         speed = avif_speed(os.process_cpu_count() or 1, memory_available())
         crf = avif_crf(preset.quality)
+        samples = jpeg_samples(stored, jpeg_layout(stored)) if stored else None
         return encode_avif(
             image, crf=crf, speed=speed, profile=profile, exif=exif, xmp=xmp, samples=samples
         )
@@ -178,13 +186,17 @@ def handed_over(
 
 def scaled(image: Image.Image, cap_pixels: int) -> Image.Image:
     """The picture with at most so many pixels (0: as it is)."""
-    if not cap_pixels or image.width * image.height <= cap_pixels:
+    if not _is_above(image.size, cap_pixels):
         return image
     part = (cap_pixels / (image.width * image.height)) ** 0.5
     size = max(1, int(image.width * part)), max(1, int(image.height * part))
     small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     small.info = image.info
     return small
+
+
+def _is_above(size: tuple[int, int], cap_pixels: int) -> bool:
+    return bool(cap_pixels) and size[0] * size[1] > cap_pixels
 
 
 TURNS: Final = {

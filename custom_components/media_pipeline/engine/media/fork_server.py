@@ -47,6 +47,7 @@ def main() -> NoReturn:
 
 def load() -> None:
     """Import what children will need; what isn't there is told by the one that needs it."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's, which PyTurboJPEG brings: no threads here
     for name in _NEEDED:
         importlib.import_module(f"engine.media.{name}")
     for name in _LIBRARIES:
@@ -54,6 +55,9 @@ def load() -> None:
             importlib.import_module(name)
     from PIL import Image
 
+    from .jpeg_turbo import libjpeg_turbo
+
+    libjpeg_turbo()  # children may not start what looks for it
     Image.init()  # its formats, 15 ms for the first that asks for one of them
     gc.collect()
     gc.freeze()  # a child's collector would touch, and so copy, the memory that all share

@@ -31,7 +31,7 @@ def jpeg_samples(data: Data, layout: JpegLayout) -> av.VideoFrame | None:
     None for a JPEG that stores something else, or is odd enough that this decoder, of another make
     than Pillow's, does not take it. Whoever uses the result compares it with Pillow's.
     """
-    if not _stores_halved_colour(data, layout):
+    if not stores_halved_colour(data, layout):
         return None
     decoder = av.CodecContext.create("mjpeg", "r")
     decoder.thread_count = 1
@@ -52,7 +52,8 @@ def jpeg_samples(data: Data, layout: JpegLayout) -> av.VideoFrame | None:
     return picture
 
 
-def _stores_halved_colour(data: Data, layout: JpegLayout) -> bool:
+def stores_halved_colour(data: Data, layout: JpegLayout) -> bool:
+    """Whether it is light and colour (YCbCr) in 8 bits, with half as many samples of colour."""
     frame = data.read(layout.frame.body, 15)
     if layout.frame.marker not in _DECODED or frame[0] != 8 or frame[5] != 3:
         return False

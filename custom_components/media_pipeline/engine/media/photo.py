@@ -6,22 +6,29 @@ notes, thumbnails, long XMP and IPTC survive, which no image library manages.
 
 import io
 import re
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
-from av import VideoFrame
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
 from ..errors import BrokenContainer, MediaUnreadable
 from .container import check_data
 from .data import Data
-from .encode import MARK, TURNS, check_memory, encode, handed_over, repack, samples_for, scaled
+from .encode import (
+    MARK,
+    check_memory,
+    encode,
+    encode_samples,
+    handed_over,
+    repack,
+    samples_for,
+    scaled,
+)
 from .jobs import LEFT_ALONE, Captions, PhotoFormat, PhotoPreset, Reason
 from .jpeg import JpegLayout, jpeg_layout
+from .jpeg_turbo import stored_samples
 from .metadata import EXIF_HEADER, Metadata
 from .outcome import LeftAlone, Outcome, largest_kept
-from .photo_likeness import likeness, windows
+from .photo_glance import Glance
 from .quality import require
 
 _NOT_PADDING = re.compile(rb"[^\0]")
@@ -35,7 +42,6 @@ _EXTRAS = (
     b"GDepth:",
 )
 _SECOND_PICTURES = (b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0")
-_SAME_ENOUGH = 6.0  # mean difference of small grey versions, of 255
 _TURNED = {PhotoFormat.AVIF, PhotoFormat.HEIC}  # their pictures are written upright
 _LOSSLESS_SAVING = 0.02  # it harms nothing, so it pays sooner
 
@@ -79,25 +85,28 @@ def _compress(
         if captions is not None:
             said = said.with_captions(captions)
         source_size = len(data)
-        file.seek(0)
-        with _open(file) as image:
-            if image.mode == "CMYK":
-                raise LeftAlone(Reason.CMYK)
-            if image.mode not in {"RGB", "L"}:
-                raise LeftAlone(Reason.UNSUPPORTED, f"mode {image.mode}")
-            if preset.format is PhotoFormat.JPEG_LOSSLESS:
-                min_saving = min(min_saving, _LOSSLESS_SAVING)
-                file.seek(0)
-                written = repack(file.read(), said)
-                before = _Glance.of(image, exact=True)
-            else:
-                shown = scaled(image, preset.cap_pixels)
-                if shown.size != image.size:
-                    said = said.resized(*shown.size)
-                turned = said.orientation if preset.format in _TURNED else 1
-                before = _Glance.of(shown, turned=turned)
-                samples = samples_for(preset, image, said, data) if shown is image else None
-                written = encode(shown, preset, said, samples)
+        if (samples := samples_for(preset, data, layout)) is not None:
+            before = Glance.of_samples(samples)
+            written = encode_samples(samples, preset, said)
+        else:
+            file.seek(0)
+            with _open(file) as image:
+                if image.mode == "CMYK":
+                    raise LeftAlone(Reason.CMYK)
+                if image.mode not in {"RGB", "L"}:
+                    raise LeftAlone(Reason.UNSUPPORTED, f"mode {image.mode}")
+                if preset.format is PhotoFormat.JPEG_LOSSLESS:
+                    min_saving = min(min_saving, _LOSSLESS_SAVING)
+                    file.seek(0)
+                    written = repack(file.read(), said)
+                    before = Glance.of(image, exact=True)
+                else:
+                    shown = scaled(image, preset.cap_pixels)
+                    if shown.size != image.size:
+                        said = said.resized(*shown.size)
+                    turned = said.orientation if preset.format in _TURNED else 1
+                    before = Glance.of(shown, turned=turned)
+                    written = encode(shown, preset, said, data if shown is image else None)
     if len(written) > largest_kept(source_size, min_saving):
         raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")
     quality = _verify(before, written, said, preset.format)
@@ -143,37 +152,7 @@ def _open(file: io.IOBase, *formats: str) -> Image.Image:
     return image
 
 
-@dataclass(frozen=True, slots=True)
-class _Glance:
-    """A picture in short: its size, a small grey version and some windows; ``exact`` is of all."""
-
-    size: tuple[int, int]
-    small: Image.Image
-    windows: list[VideoFrame]
-    exact: bytes = b""
-
-    @classmethod
-    def of(
-        cls, image: Image.Image, *, exact: bool = False, turned: int = 1, mode: str = ""
-    ) -> _Glance:
-        if turned != 1:
-            image = image.transpose(TURNS[turned])
-        if mode and image.mode != mode:
-            image = image.convert(mode)
-        small = image.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0).convert("L")
-        if exact:
-            return cls(image.size, small, [], sha256(image.tobytes()).digest())
-        return cls(image.size, small, windows(image))
-
-    @property
-    def mode(self) -> str:
-        """What kind of picture the windows are of; empty when there are none."""
-        if not self.windows:
-            return ""
-        return "L" if self.windows[0].format.name == "gray" else "RGB"
-
-
-def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) -> float:
+def _verify(before: Glance, written: bytes, said: Metadata, made: PhotoFormat) -> float:
     """Return how much the new file looks like its source.
 
     Raises LeftAlone when it isn't the same picture with the same metadata.
@@ -182,26 +161,29 @@ def _verify(before: _Glance, written: bytes, said: Metadata, made: PhotoFormat) 
         data = Data(io.BytesIO(written))
         kind = check_data(data)
         if kind == "jpeg":
-            with _open(io.BytesIO(written)) as result:
-                after = _Glance.of(result, exact=bool(before.exact), mode=before.mode)
+            after = _seen_again(before, data, written)
             copied = Metadata.of(data, jpeg_layout(data).segments).segments
             same = not said.segments or copied[:-1] == said.segments
         else:
             with _open(io.BytesIO(written), "AVIF", "WEBP", "HEIF") as result:
-                after = _Glance.of(result, mode=before.mode)
+                after = Glance.of(result, mode=before.mode)
                 same = _says_the_same(result, said, made)
     except (BrokenContainer, MediaUnreadable) as err:
         raise LeftAlone(Reason.VERIFY_FAILED, str(err)) from err
     if not same:
         raise LeftAlone(Reason.VERIFY_FAILED, "metadata differs")
-    if after.size != before.size:
-        raise LeftAlone(Reason.VERIFY_FAILED, f"size {after.size}")
-    if before.exact != after.exact:
-        raise LeftAlone(Reason.VERIFY_FAILED, "a pixel differs")
-    difference = ImageChops.difference(before.small, after.small)
-    if (mean := ImageStat.Stat(difference).mean[0]) > _SAME_ENOUGH:
-        raise LeftAlone(Reason.VERIFY_FAILED, f"the picture differs by {mean:.1f}")
-    return likeness(before.windows, after.windows) if before.windows else 1.0
+    return before.compared_with(after)
+
+
+def _seen_again(before: Glance, data: Data, written: bytes) -> Glance:
+    """The JPEG that was written, looked at as its source was."""
+    if before.stored:
+        samples = stored_samples(data, jpeg_layout(data))
+        if samples is None:
+            raise MediaUnreadable("the new photo does not decode")
+        return Glance.of_samples(samples)
+    with _open(io.BytesIO(written)) as result:
+        return Glance.of(result, exact=bool(before.exact), mode=before.mode)
 
 
 def _says_the_same(result: Image.Image, said: Metadata, made: PhotoFormat) -> bool:

@@ -1,0 +1,150 @@
+"""A JPEG written again from its stored samples: what libjpeg-turbo gives is what Pillow sees."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from custom_components.media_pipeline.engine.media import jpeg_turbo
+from custom_components.media_pipeline.engine.media.data import Data
+from custom_components.media_pipeline.engine.media.jobs import CompressJob, PhotoPreset, Reason
+from custom_components.media_pipeline.engine.media.jpeg import jpeg_layout
+from custom_components.media_pipeline.engine.media.jpeg_turbo import StoredSamples, stored_samples
+from custom_components.media_pipeline.engine.media.outcome import LeftAlone
+from custom_components.media_pipeline.engine.media.photo import compress_photo
+from custom_components.media_pipeline.engine.media.photo_glance import Glance
+from custom_components.media_pipeline.engine.media.pool import MediaPool
+
+pytestmark = pytest.mark.skipif(
+    jpeg_turbo.libjpeg_turbo() is None, reason="no libturbojpeg: scripts/setup --all installs it"
+)
+SIZES = [(640, 480), (331, 257), (333, 16), (17, 300), (515, 514)]
+
+
+def picture(size: tuple[int, int], seed: int = 7) -> Image.Image:
+    bands = (Image.linear_gradient("L"), Image.radial_gradient("L"), Image.linear_gradient("L"))
+    noise = Image.effect_noise((256, 256), seed)
+    bands = (ImageChops.add(bands[0], noise, 1, -128), bands[1].rotate(seed), bands[2].rotate(90))
+    return Image.merge("RGB", bands).resize(size)
+
+
+def saved(image: Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", **{"quality": 95, "subsampling": "4:2:0", **options})
+    return file.getvalue()
+
+
+def samples(raw: bytes) -> StoredSamples | None:
+    data = Data(io.BytesIO(raw))
+    return stored_samples(data, jpeg_layout(data))
+
+
+def found(raw: bytes) -> StoredSamples:
+    one = samples(raw)
+    assert one is not None
+    return one
+
+
+@pytest.mark.parametrize("size", [*SIZES, (2, 2)])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_planes_are_what_pillow_sees(size: tuple[int, int], progressive: bool) -> None:
+    raw = saved(picture(size), progressive=progressive)
+    with Image.open(io.BytesIO(raw)) as image:
+        image.draft("YCbCr", None)
+        bands = image.split()
+    stored = found(raw)
+    assert stored.size == size
+    for number, (plane, band) in enumerate(zip(stored.planes(), bands, strict=True)):
+        part = 1 if number == 0 else 2
+        wide, high = size[0] // part, size[1] // part  # samples that stand for so many pixels
+        mine = Image.frombuffer("L", (wide, high), plane, "raw", "L", plane.shape[1], 1)
+        seen = band.crop((0, 0, wide * part, high * part)).reduce(part)
+        difference = ImageStat.Stat(ImageChops.difference(mine, seen)).mean[0]
+        assert difference < (0.01 if number == 0 else 2)  # Pillow smooths colour
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_written_shows_the_same_picture(size: tuple[int, int]) -> None:
+    source = saved(picture(size))
+    written = found(source).as_jpeg(90)
+    with Image.open(io.BytesIO(source)) as before, Image.open(io.BytesIO(written)) as after:
+        assert after.info["progressive"]
+        assert after.size == size
+        worst = max(ImageStat.Stat(ImageChops.difference(before, after)).mean)
+    assert worst < 3
+    assert Glance.of_samples(found(source)).compared_with(Glance.of_samples(found(written))) > 0.95
+
+
+def test_it_keeps_more_of_the_colour_than_pillow() -> None:
+    source = saved(picture((640, 480)))
+    stored = found(source)
+    with Image.open(io.BytesIO(source)) as image:
+        other = saved(image, quality=85, progressive=True, optimize=True)
+    before = Glance.of_samples(stored)
+    ours, pillows = (
+        before.compared_with(Glance.of_samples(found(raw))) for raw in (stored.as_jpeg(85), other)
+    )
+    assert ours >= pillows
+
+
+def test_another_picture_is_not_the_same() -> None:
+    one = Glance.of_samples(found(saved(picture((640, 480)))))
+    upside_down = picture((640, 480)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    with pytest.raises(LeftAlone, match="the picture differs"):
+        one.compared_with(Glance.of_samples(found(saved(upside_down))))
+    with pytest.raises(LeftAlone, match="size"):
+        one.compared_with(Glance.of_samples(found(saved(picture((640, 482))))))
+    grey = picture((640, 480)).convert("L").convert("RGB")  # as light as that one, without colour
+    assert one.compared_with(Glance.of_samples(found(saved(grey)))) < 0.95
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        saved(picture((64, 64)), subsampling="4:4:4"),
+        saved(picture((64, 64)), subsampling="4:2:2"),
+        saved(picture((64, 64)).convert("L")),
+        saved(picture((64, 64)).convert("CMYK")),
+        saved(picture((64, 64)), subsampling="4:4:4", keep_rgb=True),
+        saved(picture((1, 64))),
+    ],
+    ids=["444", "422", "grey", "cmyk", "rgb", "one pixel wide"],
+)
+def test_what_is_stored_otherwise(raw: bytes) -> None:
+    assert samples(raw) is None
+
+
+def test_a_picture_that_ends_early_is_not_taken() -> None:
+    raw = saved(picture((640, 480)))
+    assert samples(raw[: len(raw) // 2] + b"\xff\xd9") is None
+    assert samples(raw[: raw.index(b"\xff\xda") + 40] + b"\xff\xd9") is None
+
+
+async def test_children_have_the_library(tmp_path: Path, pool: MediaPool) -> None:
+    source, made = tmp_path / "source.jpg", tmp_path / "made.jpg"
+    source.write_bytes(saved(picture((640, 480))))
+    assert (await pool.compress(CompressJob(source, made, "photo"))).kept
+    written = found(source.read_bytes()).as_jpeg(PhotoPreset().quality)
+    assert made.read_bytes().endswith(written[jpeg_layout(Data(io.BytesIO(written))).frame.start :])
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_system_without_the_library(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not there:
+        nowhere = jpeg_turbo.TurboJPEG  # looked for where it is not
+        monkeypatch.setattr(jpeg_turbo, "TurboJPEG", lambda: nowhere("/nowhere/libturbojpeg.so"))
+    jpeg_turbo.libjpeg_turbo.cache_clear()
+    try:
+        assert (jpeg_turbo.libjpeg_turbo() is not None) is there
+        source, made = tmp_path / "source.jpg", tmp_path / "made.jpg"
+        source.write_bytes(saved(picture((640, 480))))
+        outcome = compress_photo(source, made, PhotoPreset())
+        assert outcome.reason is Reason.COMPRESSED
+        with Image.open(made) as image:
+            assert (image.size, image.info["progressive"]) == ((640, 480), 1)
+    finally:
+        jpeg_turbo.libjpeg_turbo.cache_clear()
