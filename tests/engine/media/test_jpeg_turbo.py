@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image, ImageChops, ImageStat
+from av.video.reformatter import ColorRange, Colorspace
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from custom_components.media_pipeline.engine.media import jpeg_turbo
 from custom_components.media_pipeline.engine.media.data import Data
-from custom_components.media_pipeline.engine.media.jobs import CompressJob, PhotoPreset, Reason
+from custom_components.media_pipeline.engine.media.jobs import (
+    CompressJob,
+    PhotoFormat,
+    PhotoPreset,
+    Reason,
+)
 from custom_components.media_pipeline.engine.media.jpeg import jpeg_layout
 from custom_components.media_pipeline.engine.media.jpeg_turbo import StoredSamples, stored_samples
 from custom_components.media_pipeline.engine.media.outcome import LeftAlone
@@ -34,6 +40,19 @@ def saved(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", **{"quality": 95, "subsampling": "4:2:0", **options})
     return file.getvalue()
+
+
+def exif(orientation: int) -> Image.Exif:
+    said = Image.Exif()
+    said[0x112] = orientation
+    return said
+
+
+def without_jfif(raw: bytes) -> bytes:
+    """Nothing says what the components are, except their numbers."""
+    end = 4 + int.from_bytes(raw[4:6])
+    assert raw[2:4] == b"\xff\xe0"
+    return raw[:2] + raw[end:]
 
 
 def samples(raw: bytes) -> StoredSamples | None:
@@ -100,9 +119,38 @@ def test_another_picture_is_not_the_same() -> None:
     assert one.compared_with(Glance.of_samples(found(saved(grey)))) < 0.95
 
 
+@pytest.mark.parametrize("size", [(640, 480), (332, 250), (330, 250)])  # rows without and with gaps
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_frames_for_an_encoder(size: tuple[int, int], orientation: int) -> None:
+    raw = saved(picture(size), exif=exif(orientation))
+    frame: Any = found(raw).as_frame(orientation)
+    with Image.open(io.BytesIO(raw)) as image:
+        shown = ImageOps.exif_transpose(image)
+    assert (frame.width, frame.height, frame.format.name) == (*shown.size, "yuv420p")
+    assert (frame.color_range, frame.colorspace) == (ColorRange.JPEG, Colorspace.ITU601)
+    difference = ImageChops.difference(frame.to_image(), shown)
+    assert max(ImageStat.Stat(difference).mean) < 3
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_what_nothing_but_its_numbers_names(bare: bool) -> None:
+    raw = saved(picture((64, 64)))
+    raw = without_jfif(raw) if bare else raw
+    frame: Any = found(raw).as_frame()
+    with Image.open(io.BytesIO(raw)) as image:
+        difference = ImageChops.difference(frame.to_image(), image)
+    assert max(ImageStat.Stat(difference).mean) < 6
+
+
 @pytest.mark.parametrize(
     "raw",
     [
+        saved(picture((64, 64))).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc9\0\x11\x08"),
+        saved(picture((64, 64))).replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"),
+        # Adobe's mark says RGB
+        saved(picture((64, 64)))[:2]
+        + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
+        + without_jfif(saved(picture((64, 64))))[2:],
         saved(picture((64, 64)), subsampling="4:4:4"),
         saved(picture((64, 64)), subsampling="4:2:2"),
         saved(picture((64, 64)).convert("L")),
@@ -110,7 +158,17 @@ def test_another_picture_is_not_the_same() -> None:
         saved(picture((64, 64)), subsampling="4:4:4", keep_rgb=True),
         saved(picture((1, 64))),
     ],
-    ids=["444", "422", "grey", "cmyk", "rgb", "one pixel wide"],
+    ids=[
+        "arithmetic",
+        "12 bit",
+        "adobe's rgb",
+        "444",
+        "422",
+        "grey",
+        "cmyk",
+        "rgb",
+        "one pixel wide",
+    ],
 )
 def test_what_is_stored_otherwise(raw: bytes) -> None:
     assert samples(raw) is None
@@ -131,8 +189,9 @@ async def test_children_have_the_library(tmp_path: Path, pool: MediaPool) -> Non
 
 
 @pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("made", [PhotoFormat.JPEG, PhotoFormat.AVIF])
 def test_a_system_without_the_library(
-    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: PhotoFormat, there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not there:
         nowhere = jpeg_turbo.TurboJPEG  # looked for where it is not
@@ -140,11 +199,12 @@ def test_a_system_without_the_library(
     jpeg_turbo.libjpeg_turbo.cache_clear()
     try:
         assert (jpeg_turbo.libjpeg_turbo() is not None) is there
-        source, made = tmp_path / "source.jpg", tmp_path / "made.jpg"
-        source.write_bytes(saved(picture((640, 480))))
-        outcome = compress_photo(source, made, PhotoPreset())
+        source, smaller = tmp_path / "source.jpg", tmp_path / "smaller"
+        source.write_bytes(saved(picture((640, 480)), exif=exif(6)))
+        outcome = compress_photo(source, smaller, PhotoPreset(format=made))
         assert outcome.reason is Reason.COMPRESSED
-        with Image.open(made) as image:
-            assert (image.size, image.info["progressive"]) == ((640, 480), 1)
+        with Image.open(source) as before, Image.open(smaller) as after:
+            shown, seen = (ImageOps.exif_transpose(one).convert("RGB") for one in (before, after))
+        assert max(ImageStat.Stat(ImageChops.difference(shown, seen)).mean) < 3
     finally:
         jpeg_turbo.libjpeg_turbo.cache_clear()

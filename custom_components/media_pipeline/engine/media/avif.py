@@ -31,35 +31,33 @@ _LEAST_SIDE, _MOST_WIDE, _MOST_HIGH = 64, 16_384, 8_704
 _PICTURE, _EXIF, _XMP = 1, 2, 3
 
 
-def can_hold(image: Image.Image) -> bool:
+def can_hold(mode: str, size: tuple[int, int]) -> bool:
     """True for what SVT-AV1 takes: colour, even sides, neither tiny nor huge."""
-    wide, high = image.size
+    wide, high = size
     fits = _LEAST_SIDE <= wide <= _MOST_WIDE and _LEAST_SIDE <= high <= _MOST_HIGH
-    return image.mode == "RGB" and fits and not (wide % 2 or high % 2)
+    return mode == "RGB" and fits and not (wide % 2 or high % 2)
 
 
 def encode_avif(
-    image: Image.Image,
+    picture: Image.Image | av.VideoFrame,
     *,
     crf: int,
     speed: int,
     profile: bytes | None = None,
     exif: bytes = b"",
     xmp: bytes | None = None,
-    samples: av.VideoFrame | None = None,
 ) -> bytes:
-    """A whole AVIF file of a picture that ``can_hold``.
+    """A whole AVIF file of a picture that ``can_hold``: RGB, or the samples of a JPEG.
 
-    ``samples`` (see ``jpeg_samples``) are the same picture, if they are known: then ``image`` need
-    not be decoded. ``crf`` and ``speed`` are SVT-AV1's; ``exif`` begins with its byte order. Raises
-    MediaUnreadable when the encoder fails.
+    ``crf`` and ``speed`` are SVT-AV1's; ``exif`` begins with its byte order. Raises MediaUnreadable
+    when the encoder fails.
     """
     try:
-        frame = _frame(image) if samples is None else samples
+        frame = picture if isinstance(picture, av.VideoFrame) else _frame(picture)
         coded, config = _coded(frame, crf, speed)
     except av.FFmpegError as err:
         raise MediaUnreadable(f"the AVIF encoder failed: {err}") from err
-    return _file(image.size, coded, config, profile, exif, xmp)
+    return _file((frame.width, frame.height), coded, config, profile, exif, xmp)
 
 
 def _coded(frame: av.VideoFrame, crf: int, speed: int) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""A JPEG's samples as they are stored, and a JPEG made of them, by libjpeg-turbo itself.
+"""A JPEG's samples as they are stored, for a JPEG or an AVIF made of them, by libjpeg-turbo itself.
 
 Pillow makes RGB of them, and samples of that again: three more passes over the picture and a little
 of its colour. PyTurboJPEG uses the system's libturbojpeg, which Home Assistant's image brings for
@@ -9,17 +9,25 @@ import functools
 import warnings
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
+import av
+import numpy as np
 from turbojpeg import TJFLAG_ACCURATEDCT, TJFLAG_PROGRESSIVE, TJSAMP_420, TurboJPEG
 
 from .data import Data
 from .jpeg import JpegLayout
-from .jpeg_samples import stores_halved_colour
 
-_ALIGNED = 4
+_APP0, _APP14 = 0xE0, 0xEE
+_DECODED: Final = frozenset({0xC0, 0xC1, 0xC2})
+"""Baseline, extended and progressive, all with Huffman's codes."""
+_HALVED: Final = (0x22, 0x11, 0x11)
+"""Samples in a row and a column for each component: colour has half as many (4:2:0)."""
+_ALIGNED: Final = 4
 """Bytes: what a row's length is a multiple of, in PyTurboJPEG's arrays."""
-_LEAST_SIDE = 2
+_LEAST_SIDE: Final = 2
+_ALL_VALUES, _ITU601 = 2, 5
+"""FFmpeg's numbers for what a JPEG's samples mean."""
 
 
 @functools.cache
@@ -67,6 +75,39 @@ class StoredSamples:
         )
         return made
 
+    def as_frame(self, orientation: int = 1) -> av.VideoFrame:
+        """The picture with even sides, turned as EXIF's orientation says, for an encoder."""
+        width, _ = self.size
+        if orientation == 1 and width % (2 * _ALIGNED) == 0:  # rows without gaps: nothing is copied
+            frame: av.VideoFrame = av.VideoFrame.from_numpy_buffer(
+                self.packed.reshape(-1, width), "yuv420p"
+            )
+        else:
+            light, *colours = self.planes()
+            parts = (light[:, :width], *(one[:, : width // 2] for one in colours))
+            frame = frame_of(*(_turned(one, orientation) for one in parts))
+        frame.color_range, frame.colorspace = _ALL_VALUES, _ITU601
+        return frame
+
+
+def frame_of(light: Any, *colours: Any) -> av.VideoFrame:
+    """A ``yuv420p`` frame with a copy of these samples, arrays of (rows, samples of a row)."""
+    height, width = light.shape
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane, part in zip(frame.planes, (light, *colours), strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows[:, : part.shape[1]] = part
+    return frame
+
+
+def _turned(plane: Any, orientation: int) -> Any:
+    """A view that is upright; the orientations of EXIF 2.32, table 6."""
+    if orientation in {3, 4, 6, 7}:
+        plane = plane[::-1]
+    if orientation in {2, 3, 7, 8}:
+        plane = plane[:, ::-1]
+    return plane.T if orientation > 4 else plane
+
 
 def stored_samples(data: Data, layout: JpegLayout) -> StoredSamples | None:
     """The samples of a JPEG that stores halved colour.
@@ -87,3 +128,23 @@ def stored_samples(data: Data, layout: JpegLayout) -> StoredSamples | None:
     if min(width, height) < _LEAST_SIDE:
         return None
     return StoredSamples((width, height), packed)
+
+
+def stores_halved_colour(data: Data, layout: JpegLayout) -> bool:
+    """Whether it is light and colour (YCbCr) in 8 bits, with half as many samples of colour."""
+    frame = data.read(layout.frame.body, 15)
+    if layout.frame.marker not in _DECODED or frame[0] != 8 or frame[5] != 3:
+        return False
+    if (frame[7], frame[10], frame[13]) != _HALVED:
+        return False
+    heads = {
+        segment.marker: data.read(segment.body, 12)
+        for segment in layout.segments
+        if segment.marker in {_APP0, _APP14}
+    }
+    # as libjpeg decides what the components are
+    if heads.get(_APP0, b"").startswith(b"JFIF\0"):
+        return True
+    if (adobe := heads.get(_APP14, b"")).startswith(b"Adobe"):
+        return adobe[11:12] == b"\1"
+    return (frame[6], frame[9], frame[12]) == (1, 2, 3)

@@ -104,8 +104,8 @@ def _compress(
                     shown = scaled(image, preset.cap_pixels)
                     if shown.size != image.size:
                         said = said.resized(*shown.size)
-                    turned = said.orientation if preset.format in _TURNED else 1
-                    before = Glance.of(shown, turned=turned)
+                    upright = said.orientation if preset.format in _TURNED else 1
+                    before = Glance.of(shown, orientation=upright)
                     written = encode(shown, preset, said, data if shown is image else None)
     if len(written) > largest_kept(source_size, min_saving):
         raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")

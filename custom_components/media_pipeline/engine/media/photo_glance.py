@@ -7,7 +7,7 @@ from typing import Final, Self
 from av import VideoFrame
 from PIL import Image, ImageChops, ImageStat
 
-from .encode import TURNS
+from .encode import turned
 from .jobs import Reason
 from .jpeg_turbo import StoredSamples
 from .outcome import LeftAlone
@@ -32,11 +32,10 @@ class Glance:
 
     @classmethod
     def of(
-        cls, image: Image.Image, *, exact: bool = False, turned: int = 1, mode: str = ""
+        cls, image: Image.Image, *, exact: bool = False, orientation: int = 1, mode: str = ""
     ) -> Self:
-        """Of a decoded picture, ``turned`` as EXIF's orientation says."""
-        if turned != 1:
-            image = image.transpose(TURNS[turned])
+        """Of a decoded picture, turned as EXIF's orientation says."""
+        image = turned(image, orientation)
         if mode and image.mode != mode:
             image = image.convert(mode)
         small = image.resize(_SMALL, Image.Resampling.BOX, reducing_gap=2.0).convert("L")

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import av
-import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from .jpeg_turbo import StoredSamples
+from .jpeg_turbo import StoredSamples, frame_of
 from .quality import Likeness, worst_quarter
 
 _SIDE: Final = 256
@@ -34,21 +33,12 @@ def stored_windows(samples: StoredSamples) -> list[av.VideoFrame]:
     """The same pieces of what a JPEG stores."""
     light, *colours = samples.planes()
     return [
-        _frame(
+        frame_of(
             light[top:bottom, left:right],
             *(one[top // 2 : bottom // 2, left // 2 : right // 2] for one in colours),
         )
         for left, top, right, bottom in _boxes(samples.size)
     ]
-
-
-def _frame(light: Any, *colours: Any) -> av.VideoFrame:
-    height, width = light.shape
-    frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, part in zip(frame.planes, (light, *colours), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        rows[:, : part.shape[1]] = part
-    return frame
 
 
 def _boxes(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
