@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageChops, ImageOps, ImageStat
@@ -119,17 +120,32 @@ def test_another_picture_is_not_the_same() -> None:
     assert one.compared_with(Glance.of_samples(found(saved(grey)))) < 0.95
 
 
-@pytest.mark.parametrize("size", [(640, 480), (332, 250), (330, 250)])  # rows without and with gaps
+@pytest.mark.parametrize("size", [(640, 480), (640, 482), (332, 250), (330, 250)])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_frames_for_an_encoder(size: tuple[int, int], orientation: int) -> None:
+@pytest.mark.parametrize("limited", [False, True])
+def test_frames_for_an_encoder(size: tuple[int, int], orientation: int, limited: bool) -> None:
     raw = saved(picture(size), exif=exif(orientation))
-    frame: Any = found(raw).as_frame(orientation)
+    frame: Any = found(raw).as_frame(orientation, limited=limited)
     with Image.open(io.BytesIO(raw)) as image:
         shown = ImageOps.exif_transpose(image)
     assert (frame.width, frame.height, frame.format.name) == (*shown.size, "yuv420p")
-    assert (frame.color_range, frame.colorspace) == (ColorRange.JPEG, Colorspace.ITU601)
+    values = ColorRange.MPEG if limited else ColorRange.JPEG
+    assert (frame.color_range, frame.colorspace) == (values, Colorspace.ITU601)
     difference = ImageChops.difference(frame.to_image(), shown)
     assert max(ImageStat.Stat(difference).mean) < 3
+
+
+def test_limited_values_are_no_shade_off() -> None:
+    stored = found(saved(picture((160, 128))))
+    frame: Any = stored.as_frame(limited=True)
+    ranges = ((16, 219, 0), (128, 224, 128), (128, 224, 128))
+    for plane, rows, (zero, span, middle) in zip(
+        frame.planes, stored.planes(), ranges, strict=True
+    ):
+        made = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : rows.shape[1]]
+        off = made - (zero + (rows.astype(float) - middle) * span / 255)
+        assert np.abs(off).max() <= 0.5 + 1e-9
+        assert abs(off.mean()) < 0.05
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -189,7 +205,7 @@ async def test_children_have_the_library(tmp_path: Path, pool: MediaPool) -> Non
 
 
 @pytest.mark.parametrize("there", [True, False])
-@pytest.mark.parametrize("made", [PhotoFormat.JPEG, PhotoFormat.AVIF])
+@pytest.mark.parametrize("made", [PhotoFormat.JPEG, PhotoFormat.AVIF, PhotoFormat.WEBP])
 def test_a_system_without_the_library(
     made: PhotoFormat, there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

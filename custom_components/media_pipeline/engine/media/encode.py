@@ -4,6 +4,7 @@ import io
 import os
 from typing import Any, Final
 
+from av import VideoFrame
 from PIL import Image
 
 from ..errors import MediaWorkerMemory
@@ -15,13 +16,13 @@ from .jpeg_turbo import StoredSamples, stored_samples
 from .memory import memory_available
 from .metadata import EXIF_HEADER, Metadata, is_metadata
 from .outcome import LeftAlone
+from .webp import LONGEST_SIDE, encode_webp
 
 MARK: Final = b"media_pipeline"
 # To be added to JPEG's quality for about the same score (SSIMULACRA2; for WebP SSIM). AVIF's is for
 # libaom, which takes what SVT-AV1 can't hold.
 _SAME_SCORE: Final = {PhotoFormat.AVIF: -7, PhotoFormat.WEBP: 5, PhotoFormat.HEIC: -30}
 _AOM_SPEED: Final = 9
-_LONGEST_WEBP: Final = 16_383
 _LYING: Final = 4
 """EXIF's orientations above it turn by a quarter."""
 _BASE: Final = 60 << 20
@@ -70,8 +71,8 @@ def encode(
 ) -> bytes:
     """Return the picture in the preset's format with this metadata and, in a JPEG, our mark.
 
-    ``stored`` is the JPEG with the very same picture, if there is one: where AVIF can take its
-    samples as they lie there, ``image`` need not be decoded.
+    ``stored`` is the JPEG with the very same picture, if there is one: where AVIF and WebP can take
+    its samples as they lie there, ``image`` need not be decoded.
     Raises LeftAlone when the format can't hold the picture or what it says about itself.
     """
     if preset.format is PhotoFormat.JPEG:
@@ -135,24 +136,26 @@ def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata, stored: Dat
     orientation = said.orientation
     if preset.format is PhotoFormat.WEBP:
         orientation = 1
-        if max(image.size) > _LONGEST_WEBP:
+        if max(image.size) > LONGEST_SIDE:
             raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{max(image.size)} in a row")
     size = image.size[::-1] if orientation > _LYING else image.size
     exif, xmp = handed_over(said, preset.format, size)
+    quality = max(1, preset.quality + _SAME_SCORE[preset.format])
     if preset.format is PhotoFormat.AVIF and can_hold(image.mode, size):
         speed = avif_speed(os.process_cpu_count() or 1, memory_available())
-        samples = stored_samples(stored, jpeg_layout(stored)) if stored else None
         return encode_avif(
-            samples.as_frame(orientation) if samples else turned(image, orientation),
+            _frame(stored, orientation) or turned(image, orientation),
             crf=avif_crf(preset.quality),
             speed=speed,
             profile=profile,
             exif=exif,
             xmp=xmp,
         )
+    if preset.format is PhotoFormat.WEBP and (frame := _frame(stored, orientation, limited=True)):
+        return encode_webp(frame, quality, profile=profile, exif=exif, xmp=xmp)
     image = turned(image, orientation)
     options: dict[str, Any] = {
-        "quality": max(1, preset.quality + _SAME_SCORE[preset.format]),
+        "quality": quality,
         "icc_profile": profile,
     }
     if exif:
@@ -176,6 +179,14 @@ def _modern(image: Image.Image, preset: PhotoPreset, said: Metadata, stored: Dat
     image.info.clear()  # nothing but what is said here
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def _frame(stored: Data | None, orientation: int, *, limited: bool = False) -> VideoFrame | None:
+    """What the JPEG stores, if an encoder can take it; turned as it is to be shown."""
+    samples = stored_samples(stored, jpeg_layout(stored)) if stored else None
+    if samples is None or any(side % 2 for side in samples.size):
+        return None
+    return samples.as_frame(orientation, limited=limited)
 
 
 def handed_over(

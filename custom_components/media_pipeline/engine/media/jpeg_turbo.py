@@ -26,8 +26,8 @@ _HALVED: Final = (0x22, 0x11, 0x11)
 _ALIGNED: Final = 4
 """Bytes: what a row's length is a multiple of, in PyTurboJPEG's arrays."""
 _LEAST_SIDE: Final = 2
-_ALL_VALUES, _ITU601 = 2, 5
-"""FFmpeg's numbers for what a JPEG's samples mean."""
+_LIMITED_VALUES, _ALL_VALUES, _ITU601 = 1, 2, 5
+"""FFmpeg's numbers for what samples mean."""
 
 
 @functools.cache
@@ -75,19 +75,35 @@ class StoredSamples:
         )
         return made
 
-    def as_frame(self, orientation: int = 1) -> av.VideoFrame:
-        """The picture with even sides, turned as EXIF's orientation says, for an encoder."""
-        width, _ = self.size
-        if orientation == 1 and width % (2 * _ALIGNED) == 0:  # rows without gaps: nothing is copied
+    def as_frame(self, orientation: int = 1, *, limited: bool = False) -> av.VideoFrame:
+        """The picture with even sides, turned as EXIF's orientation says, for an encoder.
+
+        ``limited`` with the values that films use: 16 to 235, colour 16 to 240.
+        """
+        width, height = self.size
+        # rows without gaps, and as many as PyAV counts on: nothing is copied
+        whole = width % (2 * _ALIGNED) == 0 and height % 4 == 0
+        if whole and orientation == 1 and not limited:
             frame: av.VideoFrame = av.VideoFrame.from_numpy_buffer(
                 self.packed.reshape(-1, width), "yuv420p"
             )
         else:
             light, *colours = self.planes()
             parts = (light[:, :width], *(one[:, : width // 2] for one in colours))
+            if limited:
+                parts = tuple(one[part] for one, part in zip(_limits(), parts, strict=True))
             frame = frame_of(*(_turned(one, orientation) for one in parts))
-        frame.color_range, frame.colorspace = _ALL_VALUES, _ITU601
+        frame.color_range = _LIMITED_VALUES if limited else _ALL_VALUES
+        frame.colorspace = _ITU601
         return frame
+
+
+def _limits() -> tuple[Any, Any, Any]:
+    """For Y, Cb and Cr: the limited value for each of all; FFmpeg's colours are half a step off."""
+    values = np.arange(256)
+    light = np.rint(16 + values * (219 / 255)).astype(np.uint8)
+    colour = np.rint(128 + (values - 128) * (224 / 255)).astype(np.uint8)
+    return light, colour, colour
 
 
 def frame_of(light: Any, *colours: Any) -> av.VideoFrame:
