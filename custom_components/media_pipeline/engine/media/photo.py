@@ -89,30 +89,37 @@ def _compress(
             before = Glance.of_samples(samples)
             written = encode_samples(samples, preset, said)
         else:
-            file.seek(0)
-            with _open(file) as image:
-                if image.mode == "CMYK":
-                    raise LeftAlone(Reason.CMYK)
-                if image.mode not in {"RGB", "L"}:
-                    raise LeftAlone(Reason.UNSUPPORTED, f"mode {image.mode}")
-                if preset.format is PhotoFormat.JPEG_LOSSLESS:
-                    min_saving = min(min_saving, _LOSSLESS_SAVING)
-                    file.seek(0)
-                    written = repack(file.read(), said)
-                    before = Glance.of(image, exact=True)
-                else:
-                    shown = scaled(image, preset.cap_pixels)
-                    if shown.size != image.size:
-                        said = said.resized(*shown.size)
-                    upright = said.orientation if preset.format in _TURNED else 1
-                    before = Glance.of(shown, orientation=upright)
-                    written = encode(shown, preset, said, data if shown is image else None)
+            before, written, said = _through_pillow(file, data, preset, said)
+    if preset.format is PhotoFormat.JPEG_LOSSLESS:
+        min_saving = min(min_saving, _LOSSLESS_SAVING)
     if len(written) > largest_kept(source_size, min_saving):
         raise LeftAlone(Reason.NOT_SMALLER, f"{len(written)} of {source_size} bytes")
     quality = _verify(before, written, said, preset.format)
     require(quality, preset.floor)
     destination.write_bytes(written)
     return Outcome(Reason.COMPRESSED, len(written), quality=quality)
+
+
+def _through_pillow(
+    file: io.BufferedReader, data: Data, preset: PhotoPreset, said: Metadata
+) -> tuple[Glance, bytes, Metadata]:
+    """A glance at the source, the new file and what that says about itself."""
+    file.seek(0)
+    with _open(file) as image:
+        if image.mode == "CMYK":
+            raise LeftAlone(Reason.CMYK)
+        if image.mode not in {"RGB", "L"}:
+            raise LeftAlone(Reason.UNSUPPORTED, f"mode {image.mode}")
+        if preset.format is PhotoFormat.JPEG_LOSSLESS:
+            file.seek(0)
+            return Glance.of(image, exact=True), repack(file.read(), said), said
+        shown = scaled(image, preset.cap_pixels)
+        if shown.size != image.size:
+            said = said.resized(*shown.size)
+        upright = said.orientation if preset.format in _TURNED else 1
+        before = Glance.of(shown, orientation=upright)
+        stored = data if shown is image else None
+        return before, encode(shown, preset, said, stored), said
 
 
 def _refuse_what_would_lose(data: Data, layout: JpegLayout, preset: PhotoPreset) -> int:
