@@ -1,15 +1,22 @@
 """Photos handed over to actions: real actions and scripts of Home Assistant, one call per photo."""
 
 import asyncio
+import os
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceNotFound,
+    ServiceValidationError,
+)
 from homeassistant.setup import async_setup_component
+from PIL import Image
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from .conftest import Places
@@ -121,6 +128,8 @@ async def test_it_is_tried_again_after_a_failure(
         (HomeAssistantError("no"), "action_failed"),
         (ServiceValidationError("no"), "action_refused"),
         (RuntimeError("an integration's defect"), "action_failed"),
+        (TimeoutError("a server's"), "action_failed"),
+        (ServiceNotFound("notify", "somebody"), "action_failed"),
     ],
 )
 async def test_an_action_that_always_fails_stops_the_target(
@@ -162,6 +171,32 @@ async def test_no_such_action(
     assert (await call(hass, "run", wait=True))["outcome"] == "completed_with_problems"
     await settle(hass)
     assert state(hass, "sensor.family_chat_state") == "action_missing"
+
+
+async def test_it_goes_while_it_is_called(
+    hass: HomeAssistant, places: Places, receiver: Receiver, entry: MockConfigEntry
+) -> None:
+    receiver.error = lambda: ServiceNotFound("test", "take")
+    await load(hass, entry)
+    assert (await call(hass, "run", wait=True))["outcome"] == "completed_with_problems"
+    await settle(hass)
+    assert state(hass, "sensor.family_chat_state") == "action_missing"
+
+
+async def test_a_list_of_texts_and_a_moment(
+    hass: HomeAssistant, places: Places, receiver: Receiver
+) -> None:
+    said = Image.Exif()
+    said.get_ifd(0x8769).update({0x9003: "2019:07:04 10:00:00", 0x9011: "+09:00"})
+    Image.new("RGB", (120, 90)).save(dated := places.photos / "dated.jpg", exif=said)
+    os.utime(dated, (1_600_000_000, 1_600_000_000))  # it is not growing still
+    data = {"file": "{{ path }}", "caption": ["{{ filename }}", "{{ captured.isoformat() }}"]}
+    await load(hass, make_entry(hass, places, action_target(data=data)))
+    assert (await call(hass, "run", wait=True))["outcome"] == "completed"
+    said_of = dict(one["caption"] for one in receiver.calls)
+    moment = datetime.fromisoformat(said_of["dated.jpg"])
+    assert moment == datetime(2019, 7, 4, 1, tzinfo=UTC)
+    assert len(said_of) == 5
 
 
 async def test_nobody_knows_how_it_ended(

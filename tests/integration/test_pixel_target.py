@@ -92,6 +92,22 @@ def suggested(result: Any) -> dict[str, Any]:
     }
 
 
+async def test_a_phone_that_takes_no_photo(
+    hass: HomeAssistant, fake_entry: MockConfigEntry, phone: Phone
+) -> None:
+    in_the_way = phone.root / "MediaPipeline"
+    in_the_way.write_bytes(b"a file")
+    result = await begin_with(hass, fake_entry, "pixel_1")
+    result = await answer(hass, result, form(phone))
+    result = await answer(hass, result, {})
+    assert (result["step_id"], result["errors"]) == ("pixel", {"base": "target_path_missing"})
+    assert not fake_entry.subentries
+    in_the_way.unlink()
+    result = await answer(hass, result, form(phone))
+    result = await answer(hass, result, {})
+    assert result["step_id"] == "one_photo"
+
+
 async def test_flow(hass: HomeAssistant, fake_entry: MockConfigEntry, phone: Phone) -> None:
     result = await begin_with(hass, fake_entry, "pixel_1")
     assert result["step_id"] == "pixel"

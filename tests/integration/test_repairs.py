@@ -96,11 +96,16 @@ async def test_the_archives_disk_died(
     (places.archive / "theirs.jpg").write_bytes(b"x")
     assert not await hass.config_entries.async_setup(entry.entry_id)
     issue_id = f"archive_marker_missing_{entry.entry_id}"
+    away = places.archive.rename(places.archive.with_name("away"))
     flow = await post(begin(issue_id))
     flow = await post({"next_step_id": "new_disk"}, flow)
-    assert " GB" in flow["description_placeholders"]["size"]
+    assert flow["description_placeholders"]["size"] == "?"
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "folder_missing"}
+    away.rename(places.archive)
     flow = await post({}, flow)
     assert flow["errors"] == {"base": "not_empty"}
+    assert " GB" in flow["description_placeholders"]["size"]
     assert not marker.exists()
     (places.archive / "theirs.jpg").unlink()
     (places.archive / "lost+found").mkdir()
@@ -371,6 +376,28 @@ async def test_an_archive_that_reads_wrong(
 ) -> None:
     await show(hass, fake_engines[0], problems=("reads_wrong",))
     flow = await post(begin(f"archive_reads_wrong_{fake_entry.entry_id}"))
+    fake_engines[0].error = errors.MarkerMissing("not there")
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    fake_engines[0].error = None
     flow = await post({}, flow)
     assert flow["type"] == "create_entry"
     assert ("go_on", {"place": "archive", "actor": "repair"}) in fake_engines[0].calls
+
+
+async def test_an_archive_that_reads_wrong_of_an_entry_that_is_not_running(
+    hass: HomeAssistant,
+    fake_entry: MockConfigEntry,
+    fake_engines: list[FakeEngine],
+    post: Post,
+) -> None:
+    await show(hass, fake_engines[0], problems=("reads_wrong",))
+    flow = await post(begin(f"archive_reads_wrong_{fake_entry.entry_id}"))
+    assert await hass.config_entries.async_unload(fake_entry.entry_id)
+    fake_engines[0].next_start_error = errors.MarkerMissing("not there")
+    flow = await post({}, flow)
+    assert flow["errors"] == {"base": "still_there"}
+    flow = await post({}, flow)
+    assert flow["type"] == "create_entry"
+    assert fake_engines[-1] is not fake_engines[0]
+    assert ("go_on", {"place": "archive", "actor": "repair"}) in fake_engines[-1].calls

@@ -133,11 +133,13 @@ async def test_renewed_from_the_repair(
     assert server.counts()["codes_sent"] == 1, "without a code"
 
 
+@pytest.mark.parametrize("is_asked_already", [False, True])
 async def test_renewed_with_a_code(
     hass: HomeAssistant,
     places: Places,
     stand_in: Start,
     post: Post,  # noqa: F811
+    is_asked_already: bool,
 ) -> None:
     """Apple does not renew the trust without one: the repair leads to the form for it."""
     server = stand_in()
@@ -148,12 +150,20 @@ async def test_renewed_with_a_code(
     server.control("end_trust")
     server.control("set_account", trust_days=60)
     flow = await post(begin(f"trust_ending_{entry.entry_id}"))
+    if is_asked_already:
+        entry.async_start_reauth(hass)
+        await hass.async_block_till_done()
     flow = await post({}, flow)
     assert flow["type"] == "create_entry"
     kind, flow_id = flow["next_flow"]
     assert kind == "config_flow"
+    flows = entry.async_get_active_flows(hass, {SOURCE_REAUTH})
+    assert [one["flow_id"] for one in flows] == [flow_id], "one form for it"
     result = hass.config_entries.flow.async_get(flow_id)
     assert result["context"]["source"] == SOURCE_REAUTH
+    if is_asked_already:
+        assert result["step_id"] == "reauth_confirm"
+        result = await answer(hass, result, {})
     assert result["step_id"] == "code"
     assert server.counts()["codes_sent"] == 2
     result = await answer(hass, result, {"code": server.code})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -64,8 +64,21 @@ async def test_a_target_that_fails(
     ]
 
 
+async def test_an_engine_that_stopped(hass: HomeAssistant, real_entry: MockConfigEntry) -> None:
+    device = device_named(hass, "Second disk")
+    await real_entry.runtime_data.engine.stop()
+    with pytest.raises(HomeAssistantError) as error:
+        await trial(hass, device)
+    assert error.value.translation_key == "engine_stopped"
+
+
 async def test_other_devices_are_refused(hass: HomeAssistant, real_entry: MockConfigEntry) -> None:
-    for device in (device_named(hass, "Photo folder"), "nothing"):
+    other = MockConfigEntry(domain="other")
+    other.add_to_hass(hass)
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=other.entry_id, identifiers={("other", "1")}, name="Lamp"
+    )
+    for device in (device_named(hass, "Photo folder"), device_named(hass, "Lamp"), "nothing"):
         with pytest.raises(ServiceValidationError) as error:
             await trial(hass, device)
         assert error.value.translation_key == "no_target_device"
