@@ -63,6 +63,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: MediaPipelineConfigEntry
         await coordinator.engine.stop()
         raise
     entry.runtime_data = coordinator
+    entry.async_on_unload(coordinator.async_follow_state())
     # Targets' devices link to this one, so it must exist before their entities do.
     dr.async_get(hass).async_get_or_create(
         config_entry_id=entry.entry_id, **source_device_info(entry)

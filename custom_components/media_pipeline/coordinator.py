@@ -145,11 +145,25 @@ class MediaPipelineCoordinator(DataUpdateCoordinator[Snapshot]):
         """Ask for a sign-in once per loss of it, and keep the repairs in step."""
         if self.config_entry.state is ConfigEntryState.UNLOAD_IN_PROGRESS:
             return  # the next engine asks, and has a session that a code can be given to
+        self.issues.async_update(snapshot)
+        if self.config_entry.state is ConfigEntryState.SETUP_IN_PROGRESS:
+            return  # forms find the session that waits for a code once the entry is loaded
         problems = REAUTH_PROBLEMS.intersection(snapshot.problems)
         if problems - self._auth_problems:
             self.config_entry.async_start_reauth(self.hass)
         self._auth_problems = problems
-        self.issues.async_update(snapshot)
+
+    @callback
+    def async_follow_state(self) -> CALLBACK_TYPE:
+        """Ask what could not be asked while the entry was set up; returns how to stop that."""
+        entry = self.config_entry
+
+        @callback
+        def react() -> None:
+            if entry.state is ConfigEntryState.LOADED:
+                self._async_react(self._waiting or self.data)
+
+        return entry.async_on_state_change(react)
 
 
 def _landmarks(snapshot: Snapshot) -> tuple[object, ...]:

@@ -74,6 +74,25 @@ async def test_code_is_enough(hass: HomeAssistant, places: Places, stand_in: Sta
     assert server.counts()["codes_sent"] == 1, "Apple was asked once"
 
 
+async def test_code_is_enough_on_a_slow_machine(
+    hass: HomeAssistant, places: Places, stand_in: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apple answers while the entry's entities are still being made."""
+    stand_in()
+    set_up_platforms = hass.config_entries.async_forward_entry_setups
+
+    async def slowly(entry: MockConfigEntry, platforms: Any) -> None:
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if "code_required" in entry.runtime_data.data.problems:
+                break
+        await set_up_platforms(entry, platforms)
+
+    monkeypatch.setattr(hass.config_entries, "async_forward_entry_setups", slowly)
+    await set_up(hass, places)
+    assert (await reauth_flow(hass))["step_id"] == "code"
+
+
 async def test_code_by_action(hass: HomeAssistant, places: Places, stand_in: Start) -> None:
     server = stand_in()
     await set_up(hass, places)
