@@ -11,7 +11,7 @@ from ..errors import MediaWorkerMemory
 from .avif import can_hold, encode_avif
 from .data import Data
 from .jobs import PhotoFormat, PhotoPreset, Reason
-from .jpeg import JpegLayout, head_segments, jpeg_layout
+from .jpeg import JpegLayout, head_segments, jpeg_layout, picture_size
 from .jpeg_turbo import StoredSamples, stored_samples
 from .memory import memory_available
 from .metadata import EXIF_HEADER, Metadata, is_metadata
@@ -94,8 +94,8 @@ def encode(
 
 def samples_for(preset: PhotoPreset, data: Data, layout: JpegLayout) -> StoredSamples | None:
     """The samples of a photo that can be written again as they lie there."""
-    size = data.number(layout.frame.body + 3, 2), data.number(layout.frame.body + 1, 2)
-    if preset.format is not PhotoFormat.JPEG or _is_above(size, preset.cap_pixels):
+    is_above = _is_above(picture_size(data, layout), preset.cap_pixels)
+    if preset.format is not PhotoFormat.JPEG or is_above:
         return None
     return stored_samples(data, layout)
 

@@ -47,6 +47,12 @@ def head_segments(data: Data) -> tuple[Segment, ...]:
     return tuple(itertools.takewhile(lambda one: one.marker != _SOS, _segments(data)))
 
 
+def picture_size(data: Data, layout: JpegLayout) -> tuple[int, int]:
+    """(Width, height) in pixels, as they are stored."""
+    at = layout.frame.body
+    return data.number(at + 3, 2), data.number(at + 1, 2)
+
+
 def _walk(data: Data) -> JpegLayout:
     segments: list[Segment] = []
     frame: Segment | None = None

@@ -16,7 +16,7 @@ import numpy as np
 from turbojpeg import TJFLAG_ACCURATEDCT, TJFLAG_PROGRESSIVE, TJSAMP_420, TurboJPEG
 
 from .data import Data
-from .jpeg import JpegLayout
+from .jpeg import JpegLayout, picture_size
 
 _APP0, _APP14 = 0xE0, 0xEE
 _DECODED: Final = frozenset({0xC0, 0xC1, 0xC2})
@@ -133,17 +133,15 @@ def stored_samples(data: Data, layout: JpegLayout) -> StoredSamples | None:
     library = libjpeg_turbo()
     if library is None or not stores_halved_colour(data, layout):
         return None
+    size = picture_size(data, layout)
+    if min(size) < _LEAST_SIDE:
+        return None
     try:
         with warnings.catch_warnings(action="error"):  # it warns of what libjpeg is not sure of
-            packed, planes = library.decode_to_yuv(
-                data.read(0, len(data)), flags=TJFLAG_ACCURATEDCT
-            )
-    except OSError, UserWarning:
+            packed, _ = library.decode_to_yuv(data.read(0, len(data)), flags=TJFLAG_ACCURATEDCT)
+    except OSError, RuntimeError, UserWarning, ValueError:
         return None
-    height, width = planes[0]
-    if min(width, height) < _LEAST_SIDE:
-        return None
-    return StoredSamples((width, height), packed)
+    return StoredSamples(size, packed)
 
 
 def stores_halved_colour(data: Data, layout: JpegLayout) -> bool:

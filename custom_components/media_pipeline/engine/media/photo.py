@@ -24,7 +24,7 @@ from .encode import (
     scaled,
 )
 from .jobs import LEFT_ALONE, Captions, PhotoFormat, PhotoPreset, Reason
-from .jpeg import JpegLayout, jpeg_layout
+from .jpeg import JpegLayout, jpeg_layout, picture_size
 from .jpeg_turbo import stored_samples
 from .metadata import EXIF_HEADER, Metadata
 from .outcome import LeftAlone, Outcome, largest_kept
@@ -127,7 +127,8 @@ def _refuse_what_would_lose(data: Data, layout: JpegLayout, preset: PhotoPreset)
     frame = layout.frame.body
     if data.number(frame, 1) != 8:
         raise LeftAlone(Reason.HIGH_BIT_DEPTH)
-    pixels = data.number(frame + 1, 2) * data.number(frame + 3, 2)
+    width, height = picture_size(data, layout)
+    pixels = width * height
     if pixels > preset.max_pixels:
         raise LeftAlone(Reason.TOO_MANY_PIXELS, f"{pixels} pixels")
     if data.number(frame + 5, 1) == 4:
