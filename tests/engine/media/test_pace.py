@@ -63,7 +63,8 @@ def test_sensors_of_a_made_up_machine(tmp_path: Path) -> None:
         (tmp_path / path).write_text(text)
 
     sensors = Sensors(tmp_path)
-    assert sensors.read() == Reading(memory_free=sensors.read().memory_free)
+    read = sensors.read()
+    assert read == Reading(memory_free=read.memory_free)  # that is this machine's
     #             user nice system idle iowait irq softirq steal
     write("proc/stat", "cpu 1000 5000 1000 3000 0 0 0 0 0 0\ncpu0 1 1 1 1\n")
     write("proc/pressure/memory", "some avg10=9.0 x\nfull avg10=3.50 avg60=1.0 total=5\n")
