@@ -368,36 +368,25 @@ async def test_a_place_that_reads_wrong(
     assert len(list(places.target.rglob("*.jpg"))) >= 20
 
 
+@pytest.mark.parametrize("is_running", [True, False])
 async def test_an_archive_that_reads_wrong(
     hass: HomeAssistant,
     fake_entry: MockConfigEntry,
     fake_engines: list[FakeEngine],
     post: Post,
+    is_running: bool,
 ) -> None:
     await show(hass, fake_engines[0], problems=("reads_wrong",))
     flow = await post(begin(f"archive_reads_wrong_{fake_entry.entry_id}"))
-    fake_engines[0].error = errors.MarkerMissing("not there")
+    if is_running:
+        fake_engines[0].error = errors.MarkerMissing("not there")
+    else:
+        assert await hass.config_entries.async_unload(fake_entry.entry_id)
+        fake_engines[0].next_start_error = errors.MarkerMissing("not there")
     flow = await post({}, flow)
     assert flow["errors"] == {"base": "still_there"}
     fake_engines[0].error = None
     flow = await post({}, flow)
     assert flow["type"] == "create_entry"
-    assert ("go_on", {"place": "archive", "actor": "repair"}) in fake_engines[0].calls
-
-
-async def test_an_archive_that_reads_wrong_of_an_entry_that_is_not_running(
-    hass: HomeAssistant,
-    fake_entry: MockConfigEntry,
-    fake_engines: list[FakeEngine],
-    post: Post,
-) -> None:
-    await show(hass, fake_engines[0], problems=("reads_wrong",))
-    flow = await post(begin(f"archive_reads_wrong_{fake_entry.entry_id}"))
-    assert await hass.config_entries.async_unload(fake_entry.entry_id)
-    fake_engines[0].next_start_error = errors.MarkerMissing("not there")
-    flow = await post({}, flow)
-    assert flow["errors"] == {"base": "still_there"}
-    flow = await post({}, flow)
-    assert flow["type"] == "create_entry"
-    assert fake_engines[-1] is not fake_engines[0]
+    assert (fake_engines[-1] is fake_engines[0]) is is_running
     assert ("go_on", {"place": "archive", "actor": "repair"}) in fake_engines[-1].calls
